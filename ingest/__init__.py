@@ -1,0 +1,1 @@
+"""From an MQTT message to readings that are handed over, stored and only then acknowledged."""

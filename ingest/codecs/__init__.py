@@ -1,0 +1,1 @@
+"""Payload formats, one file each: bytes in, samples out."""

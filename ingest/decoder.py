@@ -1,0 +1,220 @@
+"""From topic and payload to graded readings in canonical units.
+
+What a topic means (its series, the conversion, the range) is worked out once and remembered, until the
+sensor's descriptor changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ingest.codecs import values
+from ingest.codecs.values import Sample
+from park import topics, units
+from park.catalogue import Catalogue
+from park.grading import CLOCK_TOLERANCE, grade, worse
+from park.quantities import Quantity
+from park.readings import Reading
+from park.sensors import Channel, Sensor
+from park.topics import Rejected
+from park.words import Quality
+from storage import names
+
+MAX_PAYLOAD = 262_144
+_EARLIEST = 946_684_800_000  # 2000-01-01
+_DAY = 86_400_000
+_RETENTION = names.RETENTION_RAW_DAYS * _DAY
+_CACHED_SERIES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """How one series is read when it comes in one unit."""
+
+    series: str
+    conversion: units.Conversion
+    converts: bool
+    minimum: float
+    maximum: float
+    sentinels: tuple[float, ...]
+
+
+class Decoder:
+    """Decodes messages for the sensors it is told of.
+
+    ``sensor(key)`` returns the descriptor of ``zone/site/sensor`` (registering it if it is new).
+    """
+
+    def __init__(self, catalogue: Catalogue, sensor: Callable[[str], Sensor]) -> None:
+        self._catalogue = catalogue
+        self._sensor = sensor
+        self._addresses: dict[str, topics.Address] = {}
+        self._inputs: dict[tuple[str, str, str | None], _Input] = {}
+
+    def address(self, topic: str | bytes) -> topics.Address:
+        """What a topic speaks of; raises :class:`Rejected`."""
+        if isinstance(topic, bytes):
+            raise Rejected("topic", "the topic is no UTF-8", "use a-z, 0-9 and - in the topic's segments")
+        known = self._addresses.get(topic)
+        if known is None:
+            known = topics.parse(topic)
+            self._check_place(known)
+            if len(self._addresses) < _CACHED_SERIES:
+                self._addresses[topic] = known
+        return known
+
+    def forget(self, key: str) -> None:
+        """Work the sensor's series out anew at its next reading: its descriptor has changed."""
+        self._inputs = {place: known for place, known in self._inputs.items() if place[0] != key}
+
+    def readings(self, place: topics.Values, payload: bytes, received: int) -> list[Reading]:
+        """Decode a message of readings; raises :class:`Rejected`, and then takes none of it."""
+        if len(payload) > MAX_PAYLOAD:
+            raise Rejected(
+                "too-large",
+                f"the payload has {len(payload)} bytes",
+                f"send at most {MAX_PAYLOAD} bytes per message: cut the array into several messages",
+            )
+        found: list[Reading] = []
+        for sample in values.decode(payload):
+            self._take(place, sample, received, found)
+        return found
+
+    def _take(self, place: topics.Values, sample: Sample, received: int, found: list[Reading]) -> None:
+        t, clock = event_time(sample.t, received)
+        claimed = _quality(sample.q)
+        if clock is not Quality.GOOD:
+            claimed = worse(clock, claimed)
+        late = received - t > self._catalogue.settings.late_after
+        key = f"{place.zone}/{place.site}/{place.sensor}"
+        for quantity, value, unit in _parts(place, sample):
+            known = self._input(key, quantity, unit)
+            number = values.finite(value)
+            quality = grade(number, known.minimum, known.maximum, known.sentinels)
+            if claimed is not Quality.GOOD:
+                quality = worse(quality, claimed)
+            canonical = known.conversion.canonical(number) if known.converts and number is not None else number
+            found.append(Reading(known.series, t, canonical, quality, received, late))
+
+    def _input(self, key: str, quantity: str, unit: str | None) -> _Input:
+        place = (key, quantity, unit)
+        known = self._inputs.get(place)
+        if known is None:
+            known = self._work_out(key, self._quantity(quantity), unit)
+            if len(self._inputs) < _CACHED_SERIES:
+                self._inputs[place] = known
+        return known
+
+    def _work_out(self, key: str, quantity: Quantity, unit: str | None) -> _Input:
+        sensor = self._sensor(key)
+        channel = sensor.channels.get(quantity.name, Channel())
+        location = sensor.location or quantity.location
+        sent_in = unit or channel.unit
+        try:
+            conversion = units.conversion(quantity, sent_in, location)
+            described = units.conversion(quantity, channel.unit, location)
+        except units.UnknownUnit as error:
+            raise Rejected("unit", f"unit {sent_in!r} is not known for {quantity.name}", str(error)) from error
+
+        def in_sent_unit(bound: float | None, fallback: float) -> float:
+            if bound is not None and sent_in == channel.unit:
+                return bound
+            return conversion.sent(fallback if bound is None else described.canonical(bound))
+
+        return _Input(
+            series=f"{key}/{quantity.name}",
+            conversion=conversion,
+            converts=not conversion.identity,
+            minimum=in_sent_unit(channel.minimum, quantity.minimum),
+            maximum=in_sent_unit(channel.maximum, quantity.maximum),
+            sentinels=quantity.sentinels,
+        )
+
+    def _quantity(self, name: str) -> Quantity:
+        try:
+            return self._catalogue.quantities[name]
+        except KeyError:
+            raise Rejected(
+                "quantity",
+                f"quantity {name[:80]!r} is not known",
+                self._advice(name),
+            ) from None
+
+    def _advice(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self._catalogue.quantities, n=3)
+        meant = f"did you mean {' or '.join(close)}? " if close else ""
+        return f"{meant}a new quantity is a row in config/quantities.yaml"
+
+    def _check_place(self, address: topics.Address) -> None:
+        if address.zone not in self._catalogue.zones:
+            known = ", ".join(self._catalogue.zones)
+            raise Rejected("zone", f"zone {address.zone!r} is not known", f"publish to one of: {known}")
+        if isinstance(address, topics.Values) and address.quantity is not None:
+            self._quantity(address.quantity)
+
+
+def _parts(place: topics.Values, sample: Sample) -> list[tuple[str, float | None, str | None]]:
+    """Quantity, value and unit of everything in a sample."""
+    if isinstance(sample.v, dict):
+        if place.quantity is not None:
+            raise Rejected(
+                "type",
+                "v names quantities although the topic names one",
+                f"publish to park/{place.zone}/{place.site}/{place.sensor}, or send a number as v",
+            )
+        units_by = sample.u if isinstance(sample.u, dict) else {}
+        if isinstance(sample.u, str):
+            raise Rejected("type", "u is one unit for many quantities", 'send "u": {"h2s": "ppm"}, or describe in $meta')
+        return [(quantity, value, units_by.get(quantity)) for quantity, value in sample.v.items()]
+    if place.quantity is None:
+        raise Rejected(
+            "type",
+            "neither the topic nor v names a quantity",
+            f'send {{"v": {{"h2s": 1.2}}}}, or publish to park/{place.zone}/{place.site}/{place.sensor}/h2s',
+        )
+    if isinstance(sample.u, dict):
+        raise Rejected("type", "u names quantities although v is one number", 'send "u": "ppm"')
+    return [(place.quantity, sample.v, sample.u)]
+
+
+def event_time(t: float | str | None, received: int) -> tuple[int, Quality]:
+    """Event time (ms) of a sample, and ``clock`` if the sensor's clock runs ahead and ours was taken instead.
+
+    Raises :class:`Rejected` for what is no time, or an absurd one.
+    """
+    if t is None:
+        return received, Quality.GOOD
+    at = _parse_time(t) if isinstance(t, str) else int(t)
+    if at > received + CLOCK_TOLERANCE:
+        if at > received + _DAY:
+            raise Rejected("time", f"t = {t!r} lies more than a day ahead", "set the sensor's clock (NTP)")
+        return received, Quality.CLOCK
+    if at < _EARLIEST:
+        raise Rejected("time", f"t = {t!r} lies before 2000", "send milliseconds since 1970, not seconds, or RFC 3339")
+    if at < received - _RETENTION:
+        days = names.RETENTION_RAW_DAYS
+        raise Rejected("time", f"t = {t!r} is older than {days} days", "readings that old are not kept: don't send them")
+    return at, Quality.GOOD
+
+
+def _parse_time(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Rejected("time", f"t = {text[:80]!r} is no time", "write 2026-01-01T08:00:00+08:00 or ms since 1970") from None
+    if moment.tzinfo is None:
+        raise Rejected("time", f"t = {text[:80]!r} has no time zone", "append Z or +08:00")
+    return int(moment.timestamp() * 1000)
+
+
+def _quality(claimed: str | None) -> Quality:
+    if claimed is None or claimed == "good":
+        return Quality.GOOD
+    try:
+        return Quality(claimed)
+    except ValueError:
+        known = ", ".join(quality.value for quality in Quality)
+        raise Rejected("quality", f"q = {claimed[:80]!r} is not known", f"send one of: {known}") from None

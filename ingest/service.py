@@ -1,0 +1,375 @@
+"""The ingest process: one loop that reads, decodes, hands over and acknowledges; a thread that stores.
+
+The order is the promise: a reading is handed to its zone's worker first, then stored, and only then is its
+message acknowledged. Whatever dies on the way, the broker delivers the message again.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ingest import descriptors, topics_of
+from ingest.connection import Connection
+from ingest.decoder import Decoder
+from ingest.feedback import Feedback
+from ingest.handover import Handover, HandoverFailed
+from ingest.lines import lines
+from ingest.onboarding import Onboarding
+from ingest.store import Parcel, Store, Token
+from park import topics
+from park.catalogue import Catalogue
+from park.readings import Reading
+from park.sensors import Channel, Sensor
+from park.topics import Rejected
+from park.words import Location, Names
+from storage import names
+from storage.backoff import Backoff
+from storage.clock import Clock, SystemClock
+from storage.directory import Directory
+from storage.influx import Influx
+from storage.quarantine import Entry, Quarantine, readable
+from storage.queue import AWAY, celery_app, redis_client
+from storage.settings import Settings
+from storage.spool import Spool
+
+log = logging.getLogger("parkwatch.ingest")
+
+#: Hand over at most once in this many seconds: messages that come meanwhile make one batch. After a quiet
+#: time the first message goes at once.
+WINDOW = 0.02
+#: Messages taken in one turn, and messages that may wait for storage before we stop reading. What we don't
+#: read stays with the broker.
+MOST_PER_TURN = 2_000
+MOST_OUTSTANDING = 20_000
+#: ms between parkwatch's own readings of itself.
+OWN_INTERVAL = 10_000
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one turn took from the broker, on its way."""
+
+    readings: list[Reading] = field(default_factory=list)
+    rejected: list[Entry] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+
+
+class Ingest:
+    """One ingest process; several share the load through a shared subscription, each under an id of its own."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, ident: str, clock: Clock | None = None) -> None:
+        self._catalogue = catalogue
+        self._ident = ident
+        self._clock = clock or SystemClock()
+        self._redis = redis_client(settings.redis_url)
+        self._directory = Directory(self._redis)
+        self._quarantine = Quarantine(self._redis)
+        self._handover = Handover(self._redis, celery_app(settings.redis_url, catalogue.shards), catalogue)
+        self._onboarding = Onboarding(catalogue, self._clock)
+        self._decoder = Decoder(catalogue, self._onboarding.sensor)
+        self._store = Store(
+            Influx(settings.influx_url, settings.influx_db, settings.influx_token),
+            lambda: Spool(settings.home / "spool" / f"ingest-{ident}.sqlite"),
+            self._stored,
+            self._refused,
+        )
+        self._connection = Connection(
+            settings.mqtt_url, f"parkwatch-ingest-{ident}", topics_of.SUBSCRIPTIONS, self._arrive, settings.mqtt_ca
+        )
+        self._feedback = Feedback(self._connection.publish, self._clock)
+        self._arrived: list[tuple[str | bytes, bytes, int, int]] = []
+        self._outgoing: deque[Taken] = deque()
+        self._done: deque[list[Token]] = deque()
+        self._refusals: deque[Entry] = deque()
+        self._outstanding = 0
+        self._wake_out, self._wake_in = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._connect_backoff = Backoff()
+        self._connect_at = 0.0
+        self._redis_backoff = Backoff()
+        self._redis_at = 0.0
+        self._forwarded_at = 0.0
+        self._maintain_at = 0.0
+        self._own_at = 0
+        self._told_dropped = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set, then finish what was taken, within two seconds."""
+        self._store.start()
+        self._learn(stop)
+        while not stop.is_set():
+            self._turn()
+        self._finish()
+
+    # One turn
+
+    def _turn(self) -> None:
+        self._connect()
+        self._wait()
+        self._read()
+        self._take()
+        self._forward()
+        self._acknowledge()
+        self._maintain()
+
+    def _learn(self, stop: threading.Event) -> None:
+        """Learn the directory before the first message: a descriptor decides how a value is read."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                self._onboarding.load(self._directory)
+            except AWAY as error:
+                if not backoff.failures:
+                    log.error("Redis does not answer (%s); waiting for it", error)
+                stop.wait(backoff.next())
+                continue
+            self._describe_ourselves()
+            return
+
+    def _connect(self) -> None:
+        if self._connection.socket() is not None or time.monotonic() < self._connect_at:
+            return
+        try:
+            self._connection.open()
+        except OSError as error:
+            if not self._connect_backoff.failures:
+                log.error("the MQTT broker at %s does not answer (%s); trying again", self._connection.where, error)
+            self._connect_at = time.monotonic() + self._connect_backoff.next()
+
+    def _wait(self) -> None:
+        sock = self._connection.socket()
+        reading = sock is not None and not self._full
+        if sock is not None and reading and sock.unread:
+            return
+        sources: list[object] = [self._wake_in]
+        if reading:
+            sources.append(sock)
+        select.select(sources, [], [], self._patience())
+
+    def _patience(self) -> float:
+        """Seconds until something is due without anybody waking us."""
+        now = time.monotonic()
+        due = [self._maintain_at]
+        if self._outgoing:
+            due.append(self._redis_at)
+        if self._connection.socket() is None:
+            due.append(self._connect_at)
+        return max(min(due) - now, 0.0)
+
+    @property
+    def _full(self) -> bool:
+        return self._outstanding >= MOST_OUTSTANDING
+
+    def _read(self) -> None:
+        if self._full or self._connection.socket() is None:
+            return
+        # The broker goes on sending into the socket's buffer meanwhile: one wake-up then takes it all.
+        rest = self._forwarded_at + WINDOW - time.monotonic()
+        if rest > 0:
+            time.sleep(rest)
+        self._connection.read(MOST_PER_TURN, lambda: len(self._arrived))
+
+    def _arrive(self, topic: str | bytes, payload: bytes, mid: int, generation: int) -> None:
+        self._arrived.append((topic, payload, mid, generation))
+
+    def _take(self) -> None:
+        if not self._arrived:
+            return
+        arrived, self._arrived = self._arrived, []
+        received = self._clock.now()
+        taken = Taken()
+        for topic, payload, mid, generation in arrived:
+            self._decode(topic, payload, received, taken)
+            if mid:
+                taken.tokens.append((mid, generation))
+        self._outstanding += len(arrived)
+        # A message at QoS 0 needs no acknowledgement but counts until it is stored all the same.
+        taken.tokens += [(0, 0)] * (len(arrived) - len(taken.tokens))
+        self._outgoing.append(taken)
+
+    def _decode(self, topic: str | bytes, payload: bytes, received: int, taken: Taken) -> None:
+        try:
+            address = self._decoder.address(topic)
+            if isinstance(address, topics.Values):
+                taken.readings += self._decoder.readings(address, payload, received)
+            elif isinstance(address, topics.Meta):
+                self._describe(address, payload)
+            else:
+                self._gateway(address, payload)
+        except Rejected as problem:
+            self._reject(topic, payload, received, problem, taken)
+        except Exception as error:
+            # A fault of ours must not hold up the next message; it is as visible as a fault of theirs.
+            log.exception("a message on %r could not be decoded", topic)
+            problem = Rejected("internal", f"parkwatch failed on this message ({error!r})"[:300], "please report it")
+            self._reject(topic, payload, received, problem, taken)
+
+    def _reject(self, topic: str | bytes, payload: bytes, received: int, problem: Rejected, taken: Taken) -> None:
+        shown = topic if isinstance(topic, str) else topic.decode("utf-8", "backslashreplace")
+        shown = readable(shown.encode("utf-8", "backslashreplace"))
+        taken.rejected.append(Entry(shown, problem.code, problem.reason, problem.fix, readable(payload), received))
+        self._feedback.rejected(shown, problem)
+
+    def _describe(self, place: topics.Meta, payload: bytes) -> None:
+        if not payload:
+            # An empty retained message takes a descriptor back; what it said stays known until another one comes.
+            return
+        key = f"{place.zone}/{place.site}/{place.sensor}"
+        described = descriptors.describe(key, payload, self._onboarding.peek(key), self._catalogue)
+        if self._onboarding.describe(described):
+            self._decoder.forget(key)
+
+    def _gateway(self, place: topics.GatewayState, payload: bytes) -> None:
+        state = payload[:32].decode("utf-8", "replace").strip().strip('"').lower()
+        if state not in {"online", "offline"}:
+            raise Rejected("state", f"gateway state {state!r} is not known", "send online or offline")
+        self._onboarding.gateway(f"{place.zone}/{place.gateway}", state)
+
+    # Handing over, storing, acknowledging
+
+    def _forward(self) -> None:
+        while self._refusals:
+            self._outgoing.append(Taken(rejected=[self._refusals.popleft()]))
+        if not self._outgoing or time.monotonic() < self._redis_at:
+            return
+        self._forwarded_at = time.monotonic()
+        fresh = self._onboarding.fresh()
+        try:
+            self._onboarding.save(self._directory)
+            while self._outgoing:
+                self._hand_over(self._outgoing[0])
+                self._outgoing.popleft()
+        except (HandoverFailed, *AWAY) as error:
+            if not self._redis_backoff.failures:
+                log.error("%s; readings wait, the broker keeps what we don't take", error)
+            self._redis_at = time.monotonic() + self._redis_backoff.next()
+            return
+        if self._redis_backoff.succeeded():
+            log.warning("Redis is back")
+        for sensor in fresh:
+            self._feedback.registered(sensor, self._limits(sensor))
+
+    def _hand_over(self, taken: Taken) -> None:
+        if taken.rejected:
+            self._quarantine.put(taken.rejected)
+            # Handing over may still fail and come again: these must not be counted twice.
+            rejected, taken.rejected = taken.rejected, []
+            quarantined = _quarantine_lines(rejected)
+        else:
+            quarantined = []
+        self._handover.send(taken.readings)
+        stored = [lines(taken.readings)] if taken.readings else []
+        self._store.put(Parcel(b"\n".join(stored + quarantined), len(taken.readings), taken.tokens))
+
+    def _limits(self, sensor: Sensor) -> dict[str, list[str]]:
+        return {quantity: self._onboarding.limits_of(sensor, quantity) for quantity in sensor.channels}
+
+    def _stored(self, tokens: list[Token]) -> None:
+        """Called by the storing thread."""
+        self._done.append(tokens)
+        try:
+            self._wake_out.send(b"1")
+        except BlockingIOError:
+            # The pipe is full of wake-ups already.
+            return
+
+    def _refused(self, line: str, reason: str) -> None:
+        """Called by the storing thread: InfluxDB will never take this line."""
+        log.error("InfluxDB refuses a line: %s (%s)", line, reason)
+        fix = "the line was evaluated but not stored; a field of another type under the same name is the usual cause"
+        self._refusals.append(Entry(line[:200], "influx", reason[:300], fix, line[:1024], self._clock.now()))
+
+    def _acknowledge(self) -> None:
+        try:
+            self._wake_in.recv(4096)
+        except BlockingIOError:
+            pass
+        while self._done:
+            tokens = self._done.popleft()
+            for mid, generation in tokens:
+                if mid:
+                    self._connection.acknowledge(mid, generation)
+            self._outstanding -= len(tokens)
+        self._connection.flush()
+
+    # Keeping alive
+
+    def _maintain(self) -> None:
+        now = time.monotonic()
+        if now < self._maintain_at:
+            return
+        self._maintain_at = now + 1.0
+        self._connection.maintain()
+        if self._connection.connected:
+            self._connect_backoff.succeeded()
+        if not self._store.alive:
+            raise RuntimeError("the storing thread has died; see the log above")
+        self._beat()
+        self._tell_about_ourselves()
+
+    def _beat(self) -> None:
+        state = {
+            "at": self._clock.now(),
+            "connected": self._connection.connected,
+            "outstanding": self._outstanding,
+            "spooled": self._store.waiting,
+            "dropped": self._store.dropped,
+        }
+        if time.monotonic() < self._redis_at:
+            return
+        try:
+            piece = names.heartbeat(f"ingest.{self._ident}")
+            self._redis.set(piece, msgspec.json.encode(state), ex=names.HEARTBEAT_SECONDS)
+        except AWAY as error:
+            log.debug("no heartbeat: %s", error)
+
+    def _describe_ourselves(self) -> None:
+        """parkwatch watches itself with its own alarms: each ingest process is a sensor in every zone."""
+        title = Names(zh=f"parkwatch 接收进程 {self._ident}", en=f"parkwatch ingest {self._ident}")
+        for zone in self._catalogue.zones:
+            key = self._own_key(zone)
+            known = self._onboarding.peek(key)
+            described = msgspec.structs.replace(
+                known,
+                names=title,
+                interval=OWN_INTERVAL,
+                location=Location.SYSTEM,
+                channels={name: Channel() for name in ("spool-waiting", "spool-dropped")},
+                described=True,
+            )
+            self._onboarding.describe(described)
+
+    def _tell_about_ourselves(self) -> None:
+        """Over MQTT like any sensor, so that these readings prove the whole way."""
+        now = self._clock.now()
+        if now - self._own_at < OWN_INTERVAL or not self._connection.connected:
+            return
+        self._own_at = now
+        dropped, self._told_dropped = self._store.dropped - self._told_dropped, self._store.dropped
+        payload = msgspec.json.encode({"v": {"spool-waiting": self._store.waiting, "spool-dropped": dropped}})
+        for zone in self._catalogue.zones:
+            self._connection.publish(f"{topics.PREFIX}/{self._own_key(zone)}", payload)
+        self._connection.flush()
+
+    def _own_key(self, zone: str) -> str:
+        return f"{zone}/{names.OWN_SITE}/ingest-{self._ident}"
+
+    def _finish(self) -> None:
+        self._forward()
+        self._store.stop(1.5)
+        self._acknowledge()
+        self._connection.close()
+
+
+def _quarantine_lines(entries: list[Entry]) -> list[bytes]:
+    counts = Counter((entry.code, entry.at) for entry in entries)
+    return [f"{names.QUARANTINED},code={code} n={n}i {at}".encode() for (code, at), n in counts.items()]

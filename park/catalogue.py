@@ -1,0 +1,163 @@
+"""The catalogue: the validated configuration of the park, in the domain's own words.
+
+Made by :func:`park.building.build` from plain parsed data, never by hand; what it holds has been checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import functools
+from collections.abc import Mapping
+
+import msgspec
+
+from park.limits import Limit
+from park.quantities import Quantity
+from park.words import Location, Names, Priority
+
+# Sensors come and go; the memory of which limits match them must not grow without end.
+_REMEMBERED = 100_000
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A place within a zone; ``latitude`` and ``longitude`` in degrees (WGS 84)."""
+
+    name: str
+    names: Names
+    latitude: float
+    longitude: float
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """A part of the park with workers of its own; ``shards`` is the number of queues its sites spread over."""
+
+    name: str
+    names: Names
+    shards: int
+    sites: dict[str, Site]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What holds for the whole park (``config/park.yaml``).
+
+    ``late_after`` (ms): a reading that arrives later than this after its event time is stored, but never pages.
+    ``interval`` (ms): the time between readings assumed of a sensor that has not described itself.
+    ``stale_after_intervals``: a sensor silent for so many of its intervals is stale.
+    ``quarantine_size``: how many rejected messages are kept for people to look at.
+    """
+
+    late_after: int = 120_000
+    interval: int = 60_000
+    stale_after_intervals: float = 3.0
+    quarantine_size: int = 10_000
+
+
+class ReferenceKind(enum.StrEnum):
+    """Where the text that a :class:`Reference` stands for is found."""
+
+    TEXT = "text"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A text that may be secret: as it is, the name of the environment variable or the path of its file."""
+
+    kind: ReferenceKind
+    value: str
+
+
+class ChannelKind(enum.StrEnum):
+    """What speaks to a channel: one file each in ``alerts/channels/``."""
+
+    APPRISE = "apprise"
+    WEBHOOK = "webhook"
+
+
+class ChannelRoute(msgspec.Struct, frozen=True):
+    """One way to people, and what goes there.
+
+    ``zones`` is empty for every zone. Pages less urgent than ``min_priority`` don't go there, and notices (an
+    alarm returned) only if ``notices``. ``secret`` signs a webhook (Standard Webhooks).
+    """
+
+    name: str
+    kind: ChannelKind
+    url: Reference
+    language: str = "zh"
+    zones: tuple[str, ...] = ()
+    min_priority: Priority = Priority.LOW
+    notices: bool = True
+    secret: Reference | None = None
+
+
+class Alerts(msgspec.Struct, frozen=True):
+    """Who is told (``config/alerts.yaml``)."""
+
+    channels: tuple[ChannelRoute, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """Everything that is configured.
+
+    ``replaces`` tells, by limit id, which limits a limit stands in for where both apply. ``version`` is a short
+    hash of the content: the same configuration has the same version wherever it is loaded.
+    """
+
+    zones: Mapping[str, Zone]
+    quantities: Mapping[str, Quantity]
+    limits: tuple[Limit, ...]
+    replaces: Mapping[str, frozenset[str]]
+    alerts: Alerts
+    settings: Settings
+    version: str
+    _matches: dict[tuple[str, Location], tuple[Limit, ...]] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Every shard of every zone: ``zone.N``."""
+        return tuple(f"{zone.name}.{n}" for zone in self.zones.values() for n in range(zone.shards))
+
+    def limits_for(self, series: str, location: Location, at: int) -> tuple[Limit, ...]:
+        """Return the limits in force at ``at`` (ms) for ``series`` (``zone/site/sensor/quantity``) at ``location``.
+
+        Which limits match is remembered by series and location; only their dates are looked at every time.
+        Raises ``ValueError`` if ``series`` is none.
+        """
+        matching = self._matches.get((series, location))
+        if matching is None:
+            matching = self._remember(series, location)
+        in_force = tuple(limit for limit in matching if limit.valid_at(at))
+        replaced = {name for limit in in_force for name in self.replaces.get(limit.id, ())}
+        return tuple(limit for limit in in_force if limit.id not in replaced) if replaced else in_force
+
+    def limit(self, name: str) -> Limit:
+        """Return the limit with the id ``name``; raises ``KeyError``, as after a row was taken out."""
+        return self._by_id[name]
+
+    def suggest_quantity(self, word: str) -> str:
+        """Return what to send instead of the unknown quantity ``word``: the closest name, or where to add it."""
+        close = difflib.get_close_matches(word, self.quantities, n=1)
+        return f"did you mean {close[0]!r}?" if close else "add a row to config/quantities.yaml"
+
+    @property
+    def late_after(self) -> int:
+        """How late (ms) a reading may be and still page."""
+        return self.settings.late_after
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, Limit]:
+        return {limit.id: limit for limit in self.limits}
+
+    def _remember(self, series: str, location: Location) -> tuple[Limit, ...]:
+        zone, site, sensor, quantity = series.split("/")
+        matching = tuple(x for x in self.limits if x.match.covers(zone, site, sensor, quantity, location))
+        if len(self._matches) >= _REMEMBERED:
+            self._matches.clear()
+        self._matches[series, location] = matching
+        return matching

@@ -1,0 +1,286 @@
+"""The shapes of the configuration's rows (pydantic), and what to say about a row that has another shape.
+
+Every field carries an example: a message about it tells what to write instead.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from park.limits import Kind, Side
+from park.words import Location, Priority
+
+SEGMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|min|h|d)")
+_UNITS_MS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_QUOTED = 60
+_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# Dates in Chinese law are Chinese days.
+CHINA = dt.timezone(dt.timedelta(hours=8))
+
+Path = tuple[str | int, ...]
+
+
+def segment(value: object) -> str:
+    """Check a name that becomes part of a topic or an id; raises ``ValueError``."""
+    if isinstance(value, str) and SEGMENT.fullmatch(value):
+        return value
+    raise ValueError(
+        f"{shortened(value)} is not a name; write 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit"
+        + _suggested_segment(value)
+    )
+
+
+def _suggested_segment(value: object) -> str:
+    candidate = re.sub(r"[^a-z0-9]+", "-", str(value).lower()).strip("-")[:63]
+    return f", such as {candidate!r}" if candidate else ""
+
+
+def duration(value: object) -> int:
+    """Return the ms of a text like ``30s``, ``5min`` or ``2h``; raises ``ValueError``."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found:
+        return round(float(found[1]) * _UNITS_MS[found[2]])
+    if value == 0 and not isinstance(value, bool):
+        return 0
+    raise ValueError(
+        f"{shortened(value)} is not a duration; write a number with ms, s, min, h or d, such as 30s, 5min or 2h"
+    )
+
+
+def day(value: object) -> dt.date:
+    """Return the day of a text like ``2026-03-01``; raises ``ValueError``."""
+    try:
+        return dt.date.fromisoformat(value) if isinstance(value, str) else _no_day(value)
+    except ValueError:
+        return _no_day(value)
+
+
+def _no_day(value: object) -> dt.date:
+    raise ValueError(f"{shortened(value)} is not a day; write year-month-day, such as 2026-03-01")
+
+
+def environment_name(value: object) -> str:
+    """Check the name of an environment variable; raises ``ValueError``."""
+    if isinstance(value, str) and _ENVIRONMENT.fullmatch(value):
+        return value
+    raise ValueError(f"{shortened(value)} can't name an environment variable; write one such as DUTY_CHAT_URL")
+
+
+Segment = Annotated[str, BeforeValidator(segment)]
+Duration = Annotated[int, BeforeValidator(duration)]
+Day = Annotated[dt.date, BeforeValidator(day)]
+EnvironmentName = Annotated[str, BeforeValidator(environment_name)]
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Row(pydantic.BaseModel):
+    """What all rows have in common: no surplus keys, and numbers that are numbers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NamesRow(Row):
+    """A text in both languages."""
+
+    zh: Text = Field(examples=["氟化氢泄漏"])
+    en: Text = Field(examples=["hydrogen fluoride leak"])
+
+
+_NAMES = Field(examples=["{zh: 氟化氢, en: hydrogen fluoride}"])
+
+
+class SiteRow(Row):
+    """A site in ``zones.yaml``."""
+
+    names: NamesRow = _NAMES
+    latitude: float = Field(ge=-90, le=90, examples=["31.81"])
+    longitude: float = Field(ge=-180, le=180, examples=["120.80"])
+
+
+class ZoneRow(Row):
+    """A zone in ``zones.yaml``; its sites are looked at one by one."""
+
+    names: NamesRow = _NAMES
+    shards: int = Field(default=1, ge=1, le=64, examples=["1"])
+    sites: dict[str, Any] = Field(examples=["{tank-farm: {...}}"])
+
+
+class QuantityRow(Row):
+    """A row of ``quantities.yaml``."""
+
+    names: NamesRow = _NAMES
+    unit: Text = Field(examples=["mg/m3"])
+    location: Location = Field(strict=False, examples=["workplace"])
+    minimum: Number = Field(examples=["0"])
+    maximum: Number = Field(examples=["100"])
+    sentinels: list[Number] | None = Field(default=None, examples=["[-999, -9999]"])
+    molar_mass: Positive | None = Field(default=None, examples=["34.081"])
+    lel: Annotated[float, Field(gt=0, le=100)] | None = Field(default=None, examples=["4.0"])
+    hj212: list[Text] = Field(default=[], examples=["[a21028]"])
+    hazards: list[Text] = Field(default=[], examples=["[toxic, flammable]"])
+
+
+class MatchRow(Row):
+    """Which series a limit applies to."""
+
+    quantities: list[Segment] = Field(default=[], examples=["[h2s]"])
+    locations: list[Annotated[Location, Field(strict=False)]] = Field(default=[], examples=["[workplace]"])
+    zones: list[Segment] = Field(default=[], examples=["[riverside]"])
+    sites: list[Segment] = Field(default=[], examples=["[tank-farm]"])
+    sensors: list[Segment] = Field(default=[], examples=["[t-101]"])
+
+
+class SetPointRow(Row):
+    """One severity of a limit; a quality limit has no ``at``."""
+
+    severity: Literal["high", "high-high", "low", "low-low", "bad"] = Field(examples=["high"])
+    at: Number | None = Field(default=None, examples=["10"])
+    priority: Priority = Field(strict=False, examples=["high"])
+
+
+class GuidanceRow(Row):
+    """What the person who is paged needs to know."""
+
+    cause: NamesRow = Field(examples=["{zh: ..., en: what usually causes it}"])
+    consequence: NamesRow = Field(examples=["{zh: ..., en: what happens if nobody acts}"])
+    response: NamesRow = Field(examples=["{zh: ..., en: what to do first}"])
+    respond_within: Duration = Field(examples=["5min"])
+
+
+class LimitRow(Row):
+    """A row of ``limits/*.yaml``; ``guidance`` is the name of a block in ``guidance.yaml``, or a block."""
+
+    id: Segment = Field(examples=["h2s-detector"])
+    kind: Kind = Field(strict=False, examples=["threshold"])
+    names: NamesRow = _NAMES
+    match: MatchRow = Field(examples=["{quantities: [h2s], locations: [workplace]}"])
+    side: Side | None = Field(default=None, strict=False, examples=["high"])
+    unit: Text | None = Field(default=None, examples=["mg/m3"])
+    set_points: list[SetPointRow] = Field(
+        min_length=1, max_length=2, examples=["[{severity: high, at: 10, priority: high}]"]
+    )
+    deadband: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(default=None, examples=["0.5"])
+    on_delay: Duration = Field(examples=["2s"])
+    off_delay: Duration = Field(examples=["30s"])
+    source: Text = Field(examples=["GB/T 50493-2019"])
+    clause: Text = Field(examples=["5.5.2"])
+    provenance: Literal["verified", "knowledge", "unverified"] = Field(examples=["unverified"])
+    valid_from: Day | None = Field(default=None, examples=["2026-03-01"])
+    valid_to: Day | None = Field(default=None, examples=["2030-12-31"])
+    replaces: list[Segment] = Field(default=[], examples=["[tank-level-high]"])
+    guidance: Any = Field(examples=["toxic-leak"])
+
+
+class ChannelRow(Row):
+    """A channel in ``alerts.yaml``."""
+
+    name: Segment = Field(examples=["duty-chat"])
+    kind: Literal["apprise", "webhook"] = Field(examples=["apprise"])
+    url: Text | None = Field(default=None, examples=["https://example.org/hook"])
+    url_env: EnvironmentName | None = Field(default=None, examples=["DUTY_CHAT_URL"])
+    url_file: Text | None = Field(default=None, examples=["/run/secrets/duty-chat"])
+    secret_env: EnvironmentName | None = Field(default=None, examples=["DUTY_CHAT_SECRET"])
+    secret_file: Text | None = Field(default=None, examples=["/run/secrets/duty-chat-secret"])
+    language: Literal["zh", "en"] = Field(default="zh", examples=["zh"])
+    zones: list[Segment] = Field(default=[], examples=["[riverside]"])
+    min_priority: Priority = Field(default=Priority.LOW, strict=False, examples=["high"])
+    notices: bool = Field(default=True, examples=["true"])
+
+
+class SettingsRow(Row):
+    """``park.yaml``."""
+
+    late_after: Annotated[Duration, Field(gt=0)] = Field(default=120_000, examples=["120s"])
+    interval: Annotated[Duration, Field(gt=0)] = Field(default=60_000, examples=["60s"])
+    stale_after_intervals: float = Field(default=3.0, ge=1, le=1000, examples=["3"])
+    quarantine_size: int = Field(default=10_000, ge=1, le=1_000_000, examples=["10000"])
+
+
+class Problem(typing.NamedTuple):
+    """Something in the configuration that must change; ``path`` begins with the document's name."""
+
+    path: Path
+    message: str
+
+
+def shortened(value: object) -> str:
+    """Return ``value`` as a message may quote it."""
+    text = repr(value)
+    return text if len(text) <= _QUOTED else text[:_QUOTED] + "..."
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return what ``word`` was probably meant to be, as the end of a message."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"write one of {', '.join(names)}" if names else "none is configured"
+
+
+def shape_problems(model: type[Row], error: pydantic.ValidationError, path: Path) -> list[Problem]:
+    """Return pydantic's complaints about a row at ``path``, each with what to write instead."""
+    problems = (_shape_problem(model, detail["loc"], detail) for detail in error.errors(include_url=False))
+    return [Problem((*path, *location), message) for location, message in problems]
+
+
+def _shape_problem(model: type[Row], location: Path, detail: Mapping[str, Any]) -> tuple[Path, str]:
+    fields = _fields(model, location[:-1])
+    key = next((part for part in reversed(location) if isinstance(part, str)), "")
+    example = _example(fields or _fields(model, location[: location.index(key)] if key else ()), key)
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "missing":
+        return location, f"{key!r} is missing; write {key}: {example}"
+    if kind == "extra_forbidden":
+        comma = "; a text with a comma in it needs quotes" if value is None else ""
+        return location, f"unknown key {key!r}; {suggestion(key, fields)}{comma}"
+    if kind == "value_error":
+        return location, str(context["error"])
+    if value is None:
+        return location, f"{key!r} is empty; write {key}: {example}"
+    if kind in {"enum", "literal_error"}:
+        return location, f"{shortened(value)} is not a {key}; {suggestion(str(value), _choices(context['expected']))}"
+    return (
+        location,
+        f"{key!r} can't be {shortened(value)} ({_lower(detail['msg'])}); write for example {key}: {example}",
+    )
+
+
+def _fields(model: type[Row], location: Sequence[str | int]) -> Mapping[str, pydantic.fields.FieldInfo]:
+    """Return the fields of the row that ``location`` (within ``model``) leads to."""
+    current = model
+    for part in location:
+        field = current.model_fields.get(part) if isinstance(part, str) else None
+        current = _row_type(field.annotation) or current if field else current
+    return current.model_fields
+
+
+def _row_type(annotation: object) -> type[Row] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Row):
+        return annotation
+    return next((row for row in map(_row_type, typing.get_args(annotation)) if row), None)
+
+
+def _example(fields: Mapping[str, pydantic.fields.FieldInfo], key: str) -> str:
+    examples = fields[key].examples if key in fields else None
+    return str(examples[0]) if examples else "..."
+
+
+def _choices(expected: str) -> list[str]:
+    return re.findall(r"'([^']*)'", expected)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

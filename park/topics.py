@@ -1,0 +1,95 @@
+"""The MQTT contract's topics: what a topic speaks of, and how to write it when it is wrong."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PREFIX = "park"
+FEEDBACK = "parkwatch/feedback"
+
+_SEGMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SHAPES = (
+    "park/{zone}/{site}/{sensor}/{quantity}, park/{zone}/{site}/{sensor}, park/{zone}/{site}/{sensor}/$meta "
+    "or park/{zone}/{gateway}/$state"
+)
+
+
+class Rejected(Exception):
+    """A message that can't be taken: ``code`` for counting, the reason, and ``fix``: what to send instead."""
+
+    def __init__(self, code: str, reason: str, fix: str) -> None:
+        super().__init__(f"{reason}; {fix}")
+        self.code = code
+        self.reason = reason
+        self.fix = fix
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Readings of one sensor; ``quantity`` is ``None`` if the payload names them."""
+
+    zone: str
+    site: str
+    sensor: str
+    quantity: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """A sensor's descriptor."""
+
+    zone: str
+    site: str
+    sensor: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """A gateway's ``online``/``offline``."""
+
+    zone: str
+    gateway: str
+
+
+Address = Values | Meta | GatewayState
+
+
+def parse(topic: str, prefix: str = PREFIX) -> Address:
+    """Return what ``topic`` speaks of; raises :class:`Rejected` with the way to write it."""
+    head = prefix + "/"
+    if not topic.startswith(head):
+        raise Rejected("topic", f"the topic does not begin with {head}", f"publish to {_SHAPES}")
+    segments = topic[len(head) :].split("/")
+    *place, last = segments
+    named = place if last.startswith("$") else segments
+    for segment in named:
+        if not _SEGMENT.fullmatch(segment):
+            raise Rejected(
+                "topic",
+                f"the topic's segment {segment[:80]!r} is not allowed",
+                "use 1 to 63 characters a-z, 0-9 and -, beginning with a letter or digit",
+            )
+    return _address(segments)
+
+
+def _address(segments: list[str]) -> Address:
+    match segments:
+        case [zone, gateway, "$state"]:
+            return GatewayState(zone, gateway)
+        case [zone, site, sensor, "$meta"]:
+            return Meta(zone, site, sensor)
+        case [*_, last] if last.startswith("$"):
+            raise Rejected("topic", f"{last[:80]!r} is not known at this place", f"publish to {_SHAPES}")
+        case [zone, site, sensor]:
+            return Values(zone, site, sensor, None)
+        case [zone, site, sensor, quantity]:
+            return Values(zone, site, sensor, quantity)
+        case _:
+            raise Rejected("topic", f"a topic of {len(segments) + 1} segments is not known", f"publish to {_SHAPES}")
+
+
+def feedback_topic(topic: str, prefix: str = PREFIX) -> str:
+    """Return where a sensor's owner hears of ``topic``: zone, site and sensor as far as they can be written."""
+    named = [segment for segment in topic.removeprefix(prefix + "/").split("/")[:3] if _SEGMENT.fullmatch(segment)]
+    return "/".join([FEEDBACK, *named]) if named else f"{FEEDBACK}/unreadable"

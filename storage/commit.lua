@@ -1,0 +1,49 @@
+-- Commit of a shard's work, all or nothing: batches taken, records, alarms, journal, outbox.
+-- KEYS  1 inbox 2 consumed 3 series 4 alarms 5 journal 6 outbox 7 outbox items 8 outbox wake
+-- ARGV  1 a MessagePack map:
+--         take      number of batches at the inbox's head that this work has evaluated (0: none)
+--         consumed  count of batches consumed before, compared if take > 0
+--         records   list of {series, version the work began from, new version, record}
+--         alarms    list of {alarm, snapshot} (an empty snapshot removes it)
+--         journal   list of transitions; journal_length bounds the stream
+--         pages     list of {delivery id, item}; now is their due time
+-- Returns {} when committed; otherwise {"inbox"} or {"series", name, ...} and nothing has changed.
+local work = cmsgpack.unpack(ARGV[1])
+if work.take > 0 and (tonumber(redis.call('GET', KEYS[2]) or '0')) ~= work.consumed then
+  return {'inbox'}
+end
+local conflicts = {}
+for _, entry in ipairs(work.records) do
+  local stored = redis.call('HGET', KEYS[3], entry[1])
+  local version = stored and tonumber(string.match(stored, '^%d+')) or 0
+  if version ~= entry[2] then conflicts[#conflicts + 1] = entry[1] end
+end
+if #conflicts > 0 then
+  return {'series', unpack(conflicts)}
+end
+for _, entry in ipairs(work.records) do
+  redis.call('HSET', KEYS[3], entry[1], entry[3] .. ' ' .. entry[4])
+end
+for _, entry in ipairs(work.alarms) do
+  if entry[2] == '' then
+    redis.call('HDEL', KEYS[4], entry[1])
+  else
+    redis.call('HSET', KEYS[4], entry[1], entry[2])
+  end
+end
+for _, transition in ipairs(work.journal) do
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', work.journal_length, '*', 'transition', transition)
+end
+for _, page in ipairs(work.pages) do
+  redis.call('HSET', KEYS[7], page[1], page[2])
+  redis.call('ZADD', KEYS[6], work.now, page[1])
+end
+if #work.pages > 0 then
+  redis.call('LPUSH', KEYS[8], '1')
+  redis.call('LTRIM', KEYS[8], 0, 15)
+end
+if work.take > 0 then
+  redis.call('LTRIM', KEYS[1], work.take, -1)
+  redis.call('INCRBY', KEYS[2], work.take)
+end
+return {}

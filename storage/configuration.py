@@ -1,0 +1,185 @@
+"""The configuration folder: YAML files to a :class:`~park.catalogue.Catalogue`, or every problem with file and line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from park import building, rows
+from park.catalogue import Catalogue
+
+_FILES = (building.ZONES, building.QUANTITIES, building.GUIDANCE, building.ALERTS, building.PARK)
+_FOLDERS = ("limits",)
+_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
+
+
+class Problem(NamedTuple):
+    """Something that must change in ``file`` at ``line`` (from 1); ``message`` says what to write instead."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class ConfigurationError(Exception):
+    """The configuration can't be used; ``problems`` holds all that is wrong with it, by file and line."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def load(folder: Path) -> Catalogue:
+    """Return the catalogue that the YAML files in ``folder`` describe.
+
+    Raises :class:`ConfigurationError` with all problems of all files at once.
+    """
+    if not folder.is_dir():
+        message = "there is no such folder; write the path of a configuration folder in PARKWATCH_CONFIG"
+        raise ConfigurationError([Problem(str(folder), 1, message)])
+    documents = [_read(folder, name) for name in _names(folder)]
+    catalogue, found = building.build({document.name: document.content for document in documents})
+    problems = [*_surplus(folder), *(problem for document in documents for problem in document.problems)]
+    problems += _located(folder, {document.name: document for document in documents}, found)
+    if catalogue is None or problems:
+        raise ConfigurationError(sorted(set(problems)))
+    return catalogue
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the files parkwatch reads, by their path in ``folder``."""
+    limits = sorted(path.relative_to(folder).as_posix() for path in folder.glob(f"{building.LIMITS}*.yaml"))
+    return [name for name in _FILES if (folder / name).is_file()] + limits
+
+
+def _surplus(folder: Path) -> Iterator[Problem]:
+    """Yield what looks like configuration but is not read: a misspelt file name must not switch off limits."""
+    for path in sorted([*folder.glob("*.y*ml"), *folder.glob(f"{building.LIMITS}*.yml")]):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".yml":
+            yield Problem(str(path), 1, f"parkwatch doesn't read *.yml; rename it to {path.stem}.yaml")
+        elif name not in _FILES:
+            yield Problem(str(path), 1, f"parkwatch doesn't read {name}; {rows.suggestion(name, _FILES)}")
+    for path in sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in _FOLDERS):
+        if difflib.get_close_matches(path.name, _FOLDERS):
+            yield Problem(str(path), 1, "parkwatch doesn't read this folder; did you mean 'limits'?")
+
+
+class _Document:
+    """One file: its plain content, the line of everything in it, and what is wrong with it as YAML."""
+
+    def __init__(self, name: str, file: str) -> None:
+        self.name = name
+        self.file = file
+        self.content: Any = {}
+        self.lines: dict[rows.Path, int] = {(name,): 1}
+        self.problems: list[Problem] = []
+
+    def report(self, line: int, message: str) -> None:
+        self.problems.append(Problem(self.file, line, message))
+
+    def unreadable(self, line: int, message: str) -> None:
+        """Give the file up: nothing more can be said about what it holds."""
+        self.report(line, message)
+        self.content = building.UNREADABLE
+
+    def take(self, node: Node | None) -> None:
+        """Take over what the YAML composer has found."""
+        self.content = {} if node is None else self._plain(node, (self.name,), ())
+
+    def _plain(self, node: Node, path: rows.Path, ancestors: tuple[int, ...]) -> Any:  # noqa: ANN401
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if id(node) in ancestors:
+            self.report(node.start_mark.line + 1, "this block contains itself by an alias (*); write it out")
+            return None
+        inside = (*ancestors, id(node))
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path, inside)
+        if isinstance(node, SequenceNode):
+            return [self._plain(item, (*path, index), inside) for index, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: MappingNode, path: rows.Path, inside: tuple[int, ...]) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            name = key.value
+            if not isinstance(key, ScalarNode):
+                self.report(line, "a list or block can't be a key; write a plain word")
+            elif name == "<<":
+                self.report(line, "merge keys (<<) are not read; write the keys out, or share text by guidance.yaml")
+            elif name in content:
+                first = self.lines[(*path, name)]
+                self.report(line, f"the key {name!r} stands in line {first} already; write it once")
+            else:
+                self.lines[(*path, name)] = line
+                content[name] = self._plain(value, (*path, name), inside)
+        return content
+
+
+def _scalar(node: Node) -> Any:  # noqa: ANN401
+    """Return numbers, truth values and nulls as such and everything else, dates included, as the text it is."""
+    if str(node.tag) not in _PLAIN_TAGS:
+        return node.value
+    return YAML(typ="safe", pure=True).constructor.construct_object(node)
+
+
+def _read(folder: Path, name: str) -> _Document:
+    """Read one file; whatever is wrong with it becomes a problem of the document."""
+    path = folder / name
+    document = _Document(name, str(path))
+    try:
+        document.take(YAML(typ="safe", pure=True).compose(path.read_bytes().decode("utf-8-sig")))
+    except OSError as error:
+        document.unreadable(1, f"can't be read ({error.strerror}); make it readable for the user parkwatch runs as")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        document.unreadable(line, f"byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8")
+    except YAMLError as error:
+        document.unreadable(*_yaml_problem(error))
+    return document
+
+
+def _yaml_problem(error: YAMLError) -> tuple[int, str]:
+    if isinstance(error, ReaderError):
+        return 1, f"character {error.character!r} at position {error.position} can't be in YAML; take it out"
+    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+        return 1, f"not valid YAML ({error}); see docs/configuration.md"
+    text = " ".join(str(part) for part in (error.context, error.problem) if part)
+    return error.problem_mark.line + 1, f"not valid YAML: {text}; {_yaml_advice(text)}"
+
+
+def _yaml_advice(text: str) -> str:
+    if "\\t" in text:
+        return "indent with blanks, not with tabs"
+    if "mapping values" in text:
+        return "put a text that holds ': ' in quotes, and check the indentation"
+    if "another document" in text:
+        return "take out the line '---'"
+    if "alias" in text:
+        return "write the block with & before it is used with *"
+    return "check brackets, quotes and indentation from here upwards"
+
+
+def _located(folder: Path, documents: Mapping[str, _Document], found: list[rows.Problem]) -> Iterator[Problem]:
+    """Yield the domain's problems with the line of the deepest part of their path that the file has."""
+    for problem in found:
+        document = documents.get(str(problem.path[0]))
+        if document is None:
+            yield Problem(str(folder / str(problem.path[0])), 1, problem.message)
+        else:
+            yield Problem(document.file, _line(document, problem.path), problem.message)
+
+
+def _line(document: _Document, path: rows.Path) -> int:
+    return next(document.lines[path[:size]] for size in range(len(path), 0, -1) if path[:size] in document.lines)

@@ -1,0 +1,62 @@
+"""The sensor directory in Redis: who sends what, from where, how often."""
+
+from __future__ import annotations
+
+import msgspec
+import redis
+
+from park.sensors import Sensor
+from storage import names
+
+_SENSOR = msgspec.json.Decoder(Sensor)
+
+
+class Directory:
+    """Registered sensors and the state of gateways."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+
+    def all(self) -> dict[str, Sensor]:
+        """Every registered sensor, by ``zone/site/sensor``."""
+        stored: dict[bytes, bytes] = self.client.hgetall(names.SENSORS)
+        return {key.decode(): _SENSOR.decode(value) for key, value in stored.items()}
+
+    def get(self, key: str) -> Sensor | None:
+        """One sensor, or ``None``."""
+        stored = self.client.hget(names.SENSORS, key)
+        return None if stored is None else _SENSOR.decode(stored)
+
+    def put(self, sensor: Sensor) -> None:
+        """Store a descriptor and tell the zone's workers."""
+        zone = sensor.key.split("/", 1)[0]
+        pipe = self.client.pipeline(transaction=True)
+        pipe.hset(names.SENSORS, sensor.key, msgspec.json.encode(sensor))
+        pipe.hincrby(names.SENSORS_REVISION, zone, 1)
+        pipe.execute()
+
+    def register(self, sensor: Sensor) -> bool:
+        """Store a sensor that was not known; false if somebody else did so first."""
+        if not self.client.hsetnx(names.SENSORS, sensor.key, msgspec.json.encode(sensor)):
+            return False
+        self.client.hincrby(names.SENSORS_REVISION, sensor.key.split("/", 1)[0], 1)
+        return True
+
+    def forget(self, key: str) -> bool:
+        """Remove a sensor; false if it was not there."""
+        removed = self.client.hdel(names.SENSORS, key)
+        self.client.hincrby(names.SENSORS_REVISION, key.split("/", 1)[0], 1)
+        return bool(removed)
+
+    def revision(self, zone: str) -> int:
+        """A number that changes whenever a sensor of the zone does."""
+        return int(self.client.hget(names.SENSORS_REVISION, zone) or 0)
+
+    def gateway(self, key: str, state: str, at: int) -> None:
+        """Record a gateway's state (``online``/``offline``) at server time ``at`` (ms)."""
+        self.client.hset(names.GATEWAYS, key, msgspec.json.encode({"state": state, "at": at}))
+
+    def gateways(self) -> dict[str, dict[str, object]]:
+        """State of every gateway that ever spoke, by ``zone/gateway``."""
+        stored: dict[bytes, bytes] = self.client.hgetall(names.GATEWAYS)
+        return {key.decode(): msgspec.json.decode(value) for key, value in stored.items()}

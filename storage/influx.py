@@ -1,0 +1,115 @@
+"""InfluxDB in the one dialect that every line of it serves: line protocol on /write, InfluxQL on /query.
+
+1.x speaks it natively, 2.x and 3.x through their v1 compatibility (a bucket named ``db/rp``). The connection is
+the official client's; only its generic call is used, because its own write API serialises points one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from influxdb_client import InfluxDBClient
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+from storage import names
+
+#: 404 is not among them: it means a missing database or bucket, which somebody can still make.
+_REJECTED = frozenset({400, 413, 422})
+
+
+class InfluxUnavailable(Exception):
+    """InfluxDB can't be reached or can't take writes now: keep what you have and come again."""
+
+
+class LinesRejected(Exception):
+    """InfluxDB says that at least one of the lines will never be taken; the text is its reason."""
+
+
+class Influx:
+    """One connection to one InfluxDB database."""
+
+    def __init__(self, url: str, database: str, token: str | None = None, timeout_ms: int = 5_000) -> None:
+        self.url = url
+        self.database = database
+        self._client = InfluxDBClient(url=url, token=token or "", org="", timeout=timeout_ms, retries=False)
+        self._headers = {"Authorization": f"Token {token}"} if token else {}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def ensure(self) -> None:
+        """Make the database and its retention policy where they are missing (1.x; 2.x makes buckets at set-up).
+
+        Raises :class:`InfluxUnavailable`.
+        """
+        days = names.RETENTION_RAW_DAYS
+        policy = f'"{names.RETENTION_RAW}" ON "{self.database}" DURATION {days}d REPLICATION 1 SHARD DURATION 7d DEFAULT'
+        try:
+            self._statement(f'CREATE DATABASE "{self.database}"')
+            self._statement(f"CREATE RETENTION POLICY {policy}")
+        except LinesRejected:
+            # 2.x: buckets are made at set-up, and this statement is not offered. A policy that exists with
+            # another duration is the operator's choice. Writing tells whether either is really there.
+            return
+
+    def write(self, lines: bytes) -> None:
+        """Write line protocol with times in ms; writing the same lines again changes nothing.
+
+        Raises :class:`InfluxUnavailable` or :class:`LinesRejected`.
+        """
+        query = [("db", self.database), ("rp", names.RETENTION_RAW), ("precision", "ms")]
+        headers = {**self._headers, "Content-Type": "text/plain; charset=utf-8"}
+        self._call("/write", query, headers, lines.decode())
+
+    def query(self, text: str) -> list[dict[str, Any]]:
+        """Run InfluxQL and return its series (``name``, ``tags``, ``columns``, ``values``); times in ms."""
+        query = [("db", self.database), ("rp", names.RETENTION_RAW), ("epoch", "ms"), ("q", text)]
+        answer = json.loads(self._call("/query", query, self._headers, None))
+        result = answer["results"][0]
+        if "error" in result:
+            raise LinesRejected(result["error"])
+        series: list[dict[str, Any]] = result.get("series", [])
+        return series
+
+    def _statement(self, text: str) -> None:
+        answer = json.loads(self._call("/query", [("q", text)], self._headers, None, method="POST"))
+        error = answer.get("results", [{}])[0].get("error")
+        if error:
+            raise LinesRejected(error)
+
+    def _call(
+        self, path: str, query: list[tuple[str, str]], headers: dict[str, str], body: str | None, method: str = ""
+    ) -> str:
+        try:
+            response = self._client.api_client.call_api(
+                path,
+                method or ("POST" if body is not None else "GET"),
+                query_params=query,
+                header_params=headers,
+                body=body,
+                _preload_content=False,
+                _return_http_data_only=True,
+            )
+            data: bytes = response.data
+        except ApiException as error:
+            raise _refusal(error) from error
+        except (HTTPError, OSError) as error:
+            raise InfluxUnavailable(f"InfluxDB at {self.url} does not answer ({_short(error)})") from error
+        return data.decode()
+
+
+def _refusal(error: ApiException) -> Exception:
+    text = f"InfluxDB answers {error.status}: {str(error.body or error.reason)[:500]}"
+    return LinesRejected(text) if error.status in _REJECTED else InfluxUnavailable(text)
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("(Caused by")[0][:200] or type(error).__name__
+
+
+def escape_tag(value: str) -> str:
+    """Escape a tag value for line protocol."""
+    return value.replace("\\", "\\\\").replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")

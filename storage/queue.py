@@ -1,0 +1,69 @@
+"""Celery over Redis: the settings that producers and workers share, and the doorbell.
+
+A shard's readings wait in its inbox (a Redis list); what travels through Celery is the doorbell, a task
+without content by name. See docs/decisions/0001-inbox.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+from celery import Celery
+from kombu import Exchange, Queue
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from park.sharding import queue_of
+from storage import names
+
+
+def celery_app(redis_url: str, shards: Iterable[str], **settings: Any) -> Celery:
+    """Return a Celery application on ``redis_url`` with what every side has to agree on: a queue per shard."""
+    app = Celery("parkwatch", broker=redis_url)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_queues=[_queue(shard) for shard in shards],
+        task_create_missing_queues=False,
+        task_default_delivery_mode="transient",
+        broker_transport_options={
+            "visibility_timeout": 10,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+        },
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        timezone="UTC",
+    )
+    app.conf.update(settings)
+    return app
+
+
+def _queue(shard: str) -> Queue:
+    # The default exchange leads to the queue of the routing key's name and nowhere else.
+    return Queue(queue_of(shard), Exchange("", type="direct"), routing_key=queue_of(shard))
+
+
+#: Redis can't be reached or is not ready; anything else it raises is a fault, and not to be waited out.
+AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError)
+
+
+def redis_client(url: str) -> redis.Redis:
+    """Return a Redis connection that fails soon and loudly; who uses it decides about trying again."""
+    return redis.Redis.from_url(
+        url, socket_timeout=5, socket_connect_timeout=2, socket_keepalive=True, retry=Retry(NoBackoff(), 0)
+    )
+
+
+def ring(app: Celery, shard: str) -> None:
+    """Tell the shard's worker that its inbox is no longer empty. Raises kombu's ``OperationalError``."""
+    app.send_task(names.TASK_EVALUATE, queue=queue_of(shard), ignore_result=True, retry=False)

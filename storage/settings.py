@@ -1,0 +1,86 @@
+"""Settings: the addresses of everything, from the environment; the one place that reads it.
+
+What the environment does not say is looked up in ``$PARKWATCH_HOME/env`` (``KEY=VALUE``, written by
+``scripts/run``), so that a second terminal finds a running parkwatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_DEFAULTS = {
+    "PARKWATCH_MQTT_URL": "mqtt://127.0.0.1:1883",
+    "PARKWATCH_REDIS_URL": "redis://127.0.0.1:6379/0",
+    "PARKWATCH_INFLUX_URL": "http://127.0.0.1:8086",
+    "PARKWATCH_INFLUX_DB": "park",
+    "PARKWATCH_CONSOLE_URL": "http://127.0.0.1:8100",
+}
+
+
+class SettingsError(Exception):
+    """The environment says something that can't be used; the text says what to set instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where everything is. Secrets may come from a file: ``NAME_FILE`` instead of ``NAME``.
+
+    ``console_bind`` is ``host:port`` to listen on where that differs from the console's public address.
+    """
+
+    mqtt_url: str
+    redis_url: str
+    influx_url: str
+    influx_db: str
+    influx_token: str | None
+    console_url: str
+    console_bind: str | None
+    webhook_url: str | None
+    webhook_secret: str | None
+    mqtt_ca: str | None
+    config: Path
+    home: Path
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Read ``PARKWATCH_*``; raises :class:`SettingsError`."""
+        home = Path(environ.get("PARKWATCH_HOME") or ".run").absolute()
+        known = {**_DEFAULTS, **_env_file(home / "env"), **{k: v for k, v in environ.items() if v}}
+        return cls(
+            mqtt_url=known["PARKWATCH_MQTT_URL"],
+            redis_url=known["PARKWATCH_REDIS_URL"],
+            influx_url=known["PARKWATCH_INFLUX_URL"].rstrip("/"),
+            influx_db=known["PARKWATCH_INFLUX_DB"],
+            influx_token=_secret(known, "PARKWATCH_INFLUX_TOKEN"),
+            console_url=known["PARKWATCH_CONSOLE_URL"].rstrip("/"),
+            console_bind=known.get("PARKWATCH_CONSOLE_BIND"),
+            webhook_url=_secret(known, "PARKWATCH_WEBHOOK_URL"),
+            webhook_secret=_secret(known, "PARKWATCH_WEBHOOK_SECRET"),
+            mqtt_ca=known.get("PARKWATCH_MQTT_CA"),
+            config=Path(known.get("PARKWATCH_CONFIG") or _default_config()).absolute(),
+            home=home,
+        )
+
+
+def _default_config() -> Path:
+    return Path(__file__).resolve().parent.parent / "config"
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _secret(known: Mapping[str, str], name: str) -> str | None:
+    file = known.get(f"{name}_FILE")
+    if name in known or not file:
+        return known.get(name)
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() or None
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE names {file}, which can't be read ({error.strerror})") from error

@@ -1,0 +1,341 @@
+"""Alarm state in Redis: a shard's records, the alarms that are not normal, the journal.
+
+Everything a piece of work changes is committed by one Lua call with compare-and-set, so that state,
+journal and outbox never disagree, and a batch that was evaluated is gone from the inbox in the same instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+
+from park import alarms
+from park.alarms import Alarm, Event, Notify, State, Transition
+from park.catalogue import Catalogue
+from park.evaluate import Record
+from park.limits import Limit
+from park.readings import Reading, split_series
+from park.sharding import shard_of
+from storage import names
+
+_LUA = (Path(__file__).parent / "commit.lua").read_text(encoding="utf-8")
+_RECORD = msgspec.json.Decoder(Record)
+_BATCH = msgspec.msgpack.Decoder(list[Reading])
+_TRANSITION = msgspec.json.Decoder(Transition)
+_ACKNOWLEDGE_TRIES = 20
+
+
+class Conflict(Exception):
+    """Somebody else has committed first; nothing was changed. ``series`` is empty if it was the inbox."""
+
+    def __init__(self, series: tuple[str, ...]) -> None:
+        super().__init__(", ".join(series) or "the inbox has moved on")
+        self.series = series
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A record and the version it is stored under (0: not stored)."""
+
+    record: Record
+    version: int = 0
+
+
+@dataclass(slots=True)
+class Work:
+    """What one piece of evaluation wants to commit."""
+
+    take: int = 0
+    consumed: int = 0
+    records: dict[str, tuple[int, Record]] = field(default_factory=dict)
+    transitions: list[tuple[Transition, Alarm]] = field(default_factory=list)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """An alarm that is not normal, as the console and ``parkwatch alarms`` show it.
+
+    ``value`` and ``set_point`` are in ``unit``, the unit of the limit's source.
+    """
+
+    alarm: str
+    series: str
+    zone: str
+    site: str
+    sensor: str
+    quantity: str
+    limit: str
+    state: State
+    condition: str
+    availability: str
+    acknowledgement: str
+    severity: str
+    priority: str
+    occurrence: int
+    version: int
+    raised_t: int
+    raised_at: int
+    t: int
+    at: int
+    value: float | None
+    unit: str
+    set_point: float | None
+    why: str
+    acknowledged_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What became of an acknowledgement; ``repeated`` if it had been given before."""
+
+    alarm: str
+    state: State
+    occurrence: int
+    version: int
+    repeated: bool
+
+
+def encode_batch(readings: Iterable[Reading]) -> bytes:
+    """Encode a batch as the one value that travels."""
+    return msgspec.msgpack.encode(list(readings))
+
+
+def decode_batch(batch: bytes) -> list[Reading]:
+    """Decode :func:`encode_batch`; raises ``msgspec.DecodeError``."""
+    return _BATCH.decode(batch)
+
+
+def decode_transition(entry: bytes) -> Transition:
+    """Decode a journal entry's ``transition`` field."""
+    return _TRANSITION.decode(entry)
+
+
+class ShardStates:
+    """The states of one shard, for its worker."""
+
+    def __init__(self, client: redis.Redis, shard: str) -> None:
+        self.client = client
+        self.shard = shard
+        self._commit = client.register_script(_LUA)
+        self._keys = [
+            names.inbox(shard),
+            names.consumed(shard),
+            names.series(shard),
+            names.ALARMS,
+            names.JOURNAL,
+            names.OUTBOX,
+            names.OUTBOX_ITEMS,
+            names.OUTBOX_WAKE,
+        ]
+
+    def waiting(self, most: int) -> tuple[int, list[bytes]]:
+        """Return the count consumed so far and up to ``most`` batches at the inbox's head."""
+        pipe = self.client.pipeline(transaction=True)
+        pipe.get(names.consumed(self.shard))
+        pipe.lrange(names.inbox(self.shard), 0, most - 1)
+        consumed, batches = pipe.execute()
+        return int(consumed or 0), batches
+
+    def load_all(self) -> dict[str, Versioned]:
+        """Load every record of the shard."""
+        stored: dict[bytes, bytes] = self.client.hgetall(names.series(self.shard))
+        return {key.decode(): _versioned(value) for key, value in stored.items()}
+
+    def load(self, series: Iterable[str]) -> dict[str, Versioned]:
+        """Load the records of ``series``; one that is not stored comes as an empty record."""
+        wanted = list(series)
+        if not wanted:
+            return {}
+        stored: list[bytes | None] = self.client.hmget(names.series(self.shard), wanted)
+        return {key: _versioned(value) for key, value in zip(wanted, stored, strict=True)}
+
+    def commit(self, work: Work, catalogue: Catalogue, now: int) -> None:
+        """Commit ``work`` whole, or raise :class:`Conflict` and change nothing."""
+        answer = self._commit(keys=self._keys, args=[_encode(work, catalogue, now)])
+        if answer:
+            kind, *series = (part.decode() for part in answer)
+            raise Conflict(tuple(series) if kind == "series" else ())
+
+    def forget(self, series: Iterable[str]) -> None:
+        """Remove the records of ``series`` and their alarms (a sensor that was taken away for good)."""
+        for name in series:
+            versioned = self.load([name])[name]
+            pipe = self.client.pipeline(transaction=True)
+            pipe.hdel(names.series(self.shard), name)
+            for limit in versioned.record.alarms:
+                pipe.hdel(names.ALARMS, alarms.alarm_id(name, limit))
+            pipe.execute()
+
+
+class ParkStates:
+    """Alarms and journal of the whole park, for the console and the command line."""
+
+    def __init__(self, client: redis.Redis, catalogue: Catalogue) -> None:
+        self.client = client
+        self.catalogue = catalogue
+
+    def alarms(self) -> list[Snapshot]:
+        """Every alarm that is not normal, the most urgent first."""
+        stored: Mapping[bytes, bytes] = self.client.hgetall(names.ALARMS)
+        found = [msgspec.json.decode(value, type=Snapshot) for value in stored.values()]
+        return sorted(found, key=lambda snapshot: (_RANK[snapshot.priority], -snapshot.raised_at, snapshot.alarm))
+
+    def journal(self, since: int = 0, most: int = 1000) -> list[Transition]:
+        """Transitions journalled since the server time ``since`` (ms), newest first, at most ``most``."""
+        entries = self.client.xrevrange(names.JOURNAL, "+", f"{since}-0", count=most)
+        return [decode_transition(fields[b"transition"]) for _, fields in entries]
+
+    def acknowledge(
+        self, alarm: str, *, occurrence: int, version: int, by: str, comment: str, now: int
+    ) -> Acknowledged:
+        """Acknowledge what a person saw.
+
+        Raises ``KeyError`` for an alarm that is not there and :class:`park.alarms.StaleAcknowledgement` if
+        something newer is.
+        """
+        series, limit = _known_alarm(alarm)
+        zone, site, _, _ = split_series(series)
+        if zone not in self.catalogue.zones:
+            raise KeyError(alarm)
+        shard = ShardStates(self.client, shard_of(zone, site, self.catalogue.zones[zone].shards))
+        for _ in range(_ACKNOWLEDGE_TRIES):
+            versioned = shard.load([series])[series]
+            if limit not in versioned.record.alarms:
+                raise KeyError(alarm)
+            before = versioned.record.alarms[limit]
+            after = alarms.acknowledge(before, occurrence=occurrence, version=version, by=by)
+            if after is None:
+                return Acknowledged(alarm, before.state, before.occurrence, before.version, repeated=True)
+            work = self._acknowledgement(alarm, versioned, after, comment, now)
+            try:
+                shard.commit(work, self.catalogue, now)
+            except Conflict:
+                continue
+            return Acknowledged(alarm, after.state, after.occurrence, after.version, repeated=False)
+        raise redis.RedisError(f"{alarm} changes too fast to be acknowledged; try again")
+
+    def _acknowledgement(self, alarm: str, versioned: Versioned, after: Alarm, comment: str, now: int) -> Work:
+        series, limit_id = alarms.split_alarm_id(alarm)
+        limit = _limit(self.catalogue, limit_id)
+        before = versioned.record.alarms[limit_id]
+        point = limit.set_points[max(after.level, 1) - 1]
+        transition = Transition(
+            alarm=alarm,
+            series=series,
+            limit=limit_id,
+            limit_version=limit.version,
+            event=Event.ACKNOWLEDGED,
+            notify=Notify.NONE,
+            before=before.state,
+            after=after.state,
+            severity=point.severity,
+            priority=point.priority,
+            occurrence=after.occurrence,
+            version=after.version,
+            t=now,
+            at=now,
+            value=after.value,
+            set_point=None,
+            by=after.acknowledged_by,
+            why=comment,
+        )
+        record = msgspec.structs.replace(versioned.record, alarms={**versioned.record.alarms, limit_id: after})
+        return Work(records={series: (versioned.version, record)}, transitions=[(transition, after)])
+
+
+def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
+    """What the console shows of ``alarm`` after ``transition``."""
+    zone, site, sensor, quantity = split_series(transition.series)
+    # An acknowledgement carries no set-point of its own: the alarm's level says which one it is about.
+    point = limit.set_points[max(alarm.level, 1) - 1]
+    return Snapshot(
+        alarm=transition.alarm,
+        series=transition.series,
+        zone=zone,
+        site=site,
+        sensor=sensor,
+        quantity=quantity,
+        limit=transition.limit,
+        state=alarm.state,
+        condition=alarm.condition,
+        availability=alarm.availability,
+        acknowledgement=alarm.acknowledgement,
+        severity=point.severity,
+        priority=point.priority,
+        occurrence=alarm.occurrence,
+        version=alarm.version,
+        raised_t=alarm.raised_t,
+        raised_at=alarm.raised_at,
+        t=transition.t,
+        at=transition.at,
+        value=None if alarm.value is None else limit.shown(alarm.value),
+        unit=limit.unit,
+        set_point=limit.shown(point.at) if transition.set_point is not None or limit.unit else None,
+        why=transition.why,
+        acknowledged_by=alarm.acknowledged_by,
+    )
+
+
+_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+def _known_alarm(alarm: str) -> tuple[str, str]:
+    try:
+        return alarms.split_alarm_id(alarm)
+    except ValueError as error:
+        raise KeyError(alarm) from error
+
+
+def _versioned(stored: bytes | None) -> Versioned:
+    if stored is None:
+        return Versioned(Record())
+    version, _, record = stored.partition(b" ")
+    return Versioned(_RECORD.decode(record), int(version))
+
+
+def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
+    latest = {transition.alarm: (transition, alarm) for transition, alarm in work.transitions}
+    content: dict[str, Any] = {
+        "take": work.take,
+        "consumed": work.consumed,
+        "now": now,
+        "journal_length": names.JOURNAL_LENGTH,
+        "records": [
+            (series, version, version + 1, _text(record))
+            for series, (version, record) in work.records.items()
+        ],
+        "alarms": [(alarm, _shown(*entry, catalogue)) for alarm, entry in latest.items()],
+        "journal": [_text(transition) for transition, _ in work.transitions],
+        "pages": [
+            (_page_id(transition), _text({"kind": "page", "transition": transition}))
+            for transition, _ in work.transitions
+            if transition.notify is not Notify.NONE
+        ],
+    }
+    return msgspec.msgpack.encode(content)
+
+
+def _limit(catalogue: Catalogue, name: str) -> Limit:
+    limit = catalogue.limit(name)
+    if limit is None:
+        raise KeyError(f"limit {name} is no longer configured: put it back, or forget its sensor")
+    return limit
+
+
+def _page_id(transition: Transition) -> str:
+    return f"page:{transition.alarm}:{transition.occurrence}:{transition.version}"
+
+
+def _text(content: object) -> str:
+    # Redis' MessagePack knows strings but no byte strings.
+    return msgspec.json.encode(content).decode()
+
+
+def _shown(transition: Transition, alarm: Alarm, catalogue: Catalogue) -> str:
+    if alarm.state is State.NORM:
+        return ""
+    return _text(snapshot(transition, alarm, _limit(catalogue, transition.limit)))

@@ -1,0 +1,1 @@
+"""The Celery application and its tasks: evaluate and sweep, one worker per shard."""

@@ -1,0 +1,246 @@
+"""The evaluator of one shard: from the inbox to committed transitions.
+
+It keeps the shard's records in memory, because it is the only one that evaluates them; what people do to an
+alarm meanwhile makes its commit fail, and then it looks again. Nothing is true until it is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import msgspec
+import redis
+
+from park.alarms import Alarm
+from park.catalogue import Catalogue
+from park.evaluate import Record, Watch, evaluate, pass_time
+from park.readings import Reading, split_series
+from park.sensors import Sensor
+from park.sharding import shard_of
+from storage import names
+from storage.clock import Clock
+from storage.directory import Directory
+from storage.quarantine import Entry, Quarantine, readable
+from storage.states import Conflict, ShardStates, Versioned, Work, decode_batch
+
+log = logging.getLogger("parkwatch.workers")
+
+#: Batches evaluated and committed together; more only when there is a backlog.
+MOST_BATCHES = 32
+#: ms without an ingest process that hears the broker, after which silence says nothing about sensors.
+DEAF_AFTER = 20_000
+_TRIES = 50
+_HOUR = 3_600_000
+
+
+class Evaluator:
+    """Evaluates one shard; ``rebuild(shard)`` gives recent readings when Redis has lost the shard's state."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        catalogue: Catalogue,
+        shard: str,
+        clock: Clock,
+        rebuild: Callable[[], Iterable[Reading]] = tuple,
+    ) -> None:
+        self.shard = shard
+        self._zone = shard.rsplit(".", 1)[0]
+        self._client = client
+        self._catalogue = catalogue
+        self._clock = clock
+        self._rebuild = rebuild
+        self._states = ShardStates(client, shard)
+        self._directory = Directory(client)
+        self._quarantine = Quarantine(client)
+        self._sensors: dict[str, Sensor] = {}
+        self._revision = -1
+        self._watches: dict[str, Watch] = {}
+        self._watched_hour = 0
+        self._known: dict[str, Versioned] | None = None
+        self._hearing_since = clock.now()
+        self._heard = True
+
+    # Readings
+
+    def drain(self) -> int:
+        """Evaluate and commit what waits in the inbox until it is empty; return the count of readings.
+
+        Raises ``redis.RedisError`` when Redis is away: then nothing was changed that is not committed.
+        """
+        total = 0
+        while True:
+            consumed, batches = self._states.waiting(MOST_BATCHES)
+            if not batches:
+                return total
+            total += self._take(consumed, batches)
+
+    def _take(self, consumed: int, batches: list[bytes]) -> int:
+        readings = self._decode(batches)
+        by_series: defaultdict[str, list[Reading]] = defaultdict(list)
+        for reading in readings:
+            by_series[reading.series].append(reading)
+        known = self._records()
+        for _ in range(_TRIES):
+            now = self._clock.now()
+            work = Work(take=len(batches), consumed=consumed)
+            for series, theirs in by_series.items():
+                self._evaluate(work, known.get(series, _NEW), series, theirs, now)
+            try:
+                self._commit(work, now)
+            except Conflict as conflict:
+                if not conflict.series:
+                    # Another worker has been at this shard's inbox: believe nothing that we remember.
+                    log.warning("another worker is evaluating shard %s; there should be one", self.shard)
+                    self._known = None
+                    return 0
+                continue
+            return len(readings)
+        raise redis.RedisError(f"shard {self.shard}: records change too fast to be committed")
+
+    def _decode(self, batches: list[bytes]) -> list[Reading]:
+        readings: list[Reading] = []
+        for batch in batches:
+            try:
+                readings += decode_batch(batch)
+            except msgspec.DecodeError as error:
+                self._report(f"a batch of {len(batch)} bytes can't be read", repr(error), batch)
+        return readings
+
+    def _evaluate(self, work: Work, versioned: Versioned, series: str, readings: list[Reading], now: int) -> None:
+        try:
+            record, transitions = evaluate(versioned.record, self._watch(series, now), readings, now)
+        except redis.RedisError:
+            raise
+        except Exception as error:
+            # One series that can't be evaluated must not hold up the others; it is as loud as can be.
+            log.exception("series %s could not be evaluated", series)
+            self._report(f"series {series} could not be evaluated", repr(error), msgspec.json.encode(readings))
+            return
+        if record is not versioned.record:
+            work.records[series] = (versioned.version, record)
+        work.transitions += [(transition, record.alarms.get(transition.limit, _NO_ALARM)) for transition in transitions]
+
+    # Time
+
+    def sweep(self) -> int:
+        """Do what needs no new reading; return the count of transitions. Raises ``redis.RedisError``."""
+        self.drain()
+        now = self._clock.now()
+        self._refresh(now)
+        hearing = self._hearing(now)
+        known = self._records()
+        work = Work()
+        for series in {*known, *self._due_series()}:
+            versioned = known.get(series, _NEW)
+            record, transitions = pass_time(versioned.record, self._watch(series, now), now, hearing=hearing)
+            if not transitions:
+                continue
+            work.records[series] = (versioned.version, record)
+            work.transitions += [(transition, record.alarms[transition.limit]) for transition in transitions]
+        if work.records:
+            try:
+                self._commit(work, now)
+            except Conflict:
+                # Somebody acknowledged just now; the next sweep is a second away.
+                return 0
+        return len(work.transitions)
+
+    def _due_series(self) -> Iterable[str]:
+        """Series that a descriptor promises; those that never spoke have no record."""
+        return (f"{sensor.key}/{quantity}" for sensor in self._sensors.values() for quantity in sensor.channels)
+
+    def _hearing(self, now: int) -> bool:
+        """Whether an ingest process hears the broker; when it begins to hear again, silence counts anew."""
+        heartbeats = [self._client.get(key) for key in self._client.scan_iter(names.heartbeat("ingest.*"), count=1000)]
+        connected = any(msgspec.json.decode(beat).get("connected") for beat in heartbeats if beat)
+        if connected and not self._heard:
+            self._hearing_since = now
+            self._watches.clear()
+        self._heard = connected
+        return connected
+
+    # What is known
+
+    def _records(self) -> dict[str, Versioned]:
+        if self._known is None:
+            self._known = self._states.load_all()
+            if not self._known:
+                self._recover()
+        return self._known
+
+    def _recover(self) -> None:
+        """Redis knows nothing of this shard: begin from the latest stored readings, so that no alarm is missed."""
+        for reading in self._rebuild():
+            zone, site, _, _ = split_series(reading.series)
+            if shard_of(zone, site, self._catalogue.zones[zone].shards) != self.shard:
+                continue
+            work = Work()
+            self._evaluate(work, _NEW, reading.series, [reading], self._clock.now())
+            self._commit(work, self._clock.now())
+
+    def _commit(self, work: Work, now: int) -> None:
+        """Commit and remember; on a conflict load what is there now and raise it again."""
+        known = self._known if self._known is not None else {}
+        try:
+            self._states.commit(work, self._catalogue, now)
+        except Conflict as conflict:
+            known.update(self._states.load(conflict.series))
+            raise
+        for series, (version, record) in work.records.items():
+            known[series] = Versioned(record, version + 1)
+
+    def _refresh(self, now: int) -> None:
+        """Notice sensors that are new, described anew or gone, and limits whose day has come."""
+        revision = self._directory.revision(self._zone)
+        hour = now // _HOUR
+        if revision == self._revision and hour == self._watched_hour:
+            return
+        every = self._directory.all()
+        self._sensors = {key: sensor for key, sensor in every.items() if self._ours(key)}
+        gone = [series for series in self._known or () if series.rsplit("/", 1)[0] not in self._sensors]
+        for series in gone:
+            self._drop(series)
+        self._watches.clear()
+        self._revision, self._watched_hour = revision, hour
+
+    def _drop(self, series: str) -> None:
+        """A sensor that was taken out of the directory is no longer watched, if its record is gone too."""
+        if self._known is not None and not self._states.load([series])[series].version:
+            del self._known[series]
+
+    def _ours(self, key: str) -> bool:
+        zone, site, _ = key.split("/")
+        return zone == self._zone and shard_of(zone, site, self._catalogue.zones[zone].shards) == self.shard
+
+    def _watch(self, series: str, now: int) -> Watch:
+        known = self._watches.get(series)
+        if known is None:
+            known = self._watches[series] = self._make_watch(series, now)
+        return known
+
+    def _make_watch(self, series: str, now: int) -> Watch:
+        key, quantity = series.rsplit("/", 1)
+        sensor = self._sensors.get(key) or self._directory.get(key) or Sensor(key=key, registered=now)
+        self._sensors[key] = sensor
+        settings = self._catalogue.settings
+        interval = sensor.interval or settings.interval
+        location = sensor.location or self._catalogue.quantities[quantity].location
+        return Watch(
+            series=series,
+            limits=self._catalogue.limits_for(series, location, now),
+            silent_after=int(interval * settings.stale_after_intervals),
+            since=max(sensor.registered, self._hearing_since),
+        )
+
+    def _report(self, reason: str, detail: str, content: bytes) -> None:
+        log.error("%s: %s", reason, detail)
+        fix = f"please report it: {detail[:300]}"
+        entry = Entry(f"shard {self.shard}", "evaluation", reason, fix, readable(content), self._clock.now())
+        self._quarantine.put([entry])
+
+
+_NEW = Versioned(Record())
+_NO_ALARM = Alarm()
