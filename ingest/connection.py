@@ -136,6 +136,7 @@ class Connection:
         if self._address.scheme == "mqtts":
             self._client.tls_set(ca_certs=ca)
         self._client.on_connect = self._connected
+        self._client.on_subscribe = self._subscribed
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._received
 
@@ -209,6 +210,12 @@ class Connection:
         self.generation += 1
         self.connected = True
         client.subscribe(self._subscriptions)
+
+    def _subscribed(self, _client: mqtt.Client, _data: object, _mid: int, codes: list[Any], _props: object) -> None:
+        refused = [topic for (topic, _), code in zip(self._subscriptions, codes, strict=True) if code.is_failure]
+        if refused:
+            log.error("MQTT broker at %s refuses the subscriptions %s: check its ACL", self.where, refused)
+            return
         log.info("connected to the MQTT broker at %s", self.where)
 
     def _disconnected(self, _client: mqtt.Client, _data: object, _flags: object, code: Any, _props: object) -> None:

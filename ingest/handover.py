@@ -40,10 +40,13 @@ class Handover:
         try:
             for shard, theirs in by_shard.items():
                 batches = [encode_batch(part) for part in _cut(theirs)]
-                length = self._client.rpush(names.inbox(shard), *batches)
-                # A worker that is at work looks into its inbox again before it rests; and should a doorbell
-                # be lost, the sweep looks too.
-                if length == len(batches):
+                pipe = self._client.pipeline(transaction=True)
+                pipe.rpush(names.inbox(shard), *batches)
+                pipe.exists(names.attended(shard))
+                length, attended = pipe.execute()
+                # A worker at its inbox needs no doorbell, and one that found an inbox full has been rung for.
+                # Should a doorbell be lost, the sweep looks into the inbox too.
+                if length == len(batches) and not attended:
                     ring(self._app, shard)
         except (*AWAY, OperationalError) as error:
             raise HandoverFailed(f"Redis does not take readings ({error})") from error

@@ -18,6 +18,11 @@ def consumed(shard: str) -> str:
     return f"pw:{shard}:consumed"
 
 
+def attended(shard: str) -> str:
+    """There while the shard's worker waits at its inbox: nobody needs to ring."""
+    return f"pw:{shard}:attended"
+
+
 # Redis, park-wide
 ALARMS = "pw:alarms"
 JOURNAL = "pw:journal"

@@ -27,7 +27,11 @@ def latest(influx: Influx, zone: str, now: int, late_after: int) -> list[Reading
     )
     try:
         found = influx.query(text)
-    except (InfluxUnavailable, LinesRejected) as error:
+    except LinesRejected as error:
+        # The first start: ingest makes the database with the first reading.
+        log.info("zone %s has no stored readings yet (%s)", zone, error)
+        return []
+    except InfluxUnavailable as error:
         log.error("zone %s begins without stored readings: %s", zone, error)
         return []
     return [_reading(zone, series, now, late_after) for series in found]

@@ -132,13 +132,27 @@ class ShardStates:
             names.OUTBOX_WAKE,
         ]
 
-    def waiting(self, most: int) -> tuple[int, list[bytes]]:
-        """Return the count consumed so far and up to ``most`` batches at the inbox's head."""
-        pipe = self.client.pipeline(transaction=True)
-        pipe.get(names.consumed(self.shard))
-        pipe.lrange(names.inbox(self.shard), 0, most - 1)
-        consumed, batches = pipe.execute()
-        return int(consumed or 0), batches
+    def consumed(self) -> int:
+        """Count of batches that have been committed so far."""
+        return int(self.client.get(names.consumed(self.shard)) or 0)
+
+    def waiting(self, most: int) -> list[bytes]:
+        """Up to ``most`` batches at the inbox's head; they stay there until they are committed."""
+        batches: list[bytes] = self.client.lrange(names.inbox(self.shard), 0, most - 1)
+        return batches
+
+    def attend(self, milliseconds: int) -> None:
+        """Say for so long that nobody needs to ring; 0 takes it back."""
+        if milliseconds:
+            self.client.set(names.attended(self.shard), b"1", px=milliseconds)
+        else:
+            self.client.delete(names.attended(self.shard))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the inbox holds something; false if it did not within ``seconds``."""
+        inbox = names.inbox(self.shard)
+        # From the head to the head: a look that blocks and changes nothing.
+        return self.client.blmove(inbox, inbox, seconds, "LEFT", "LEFT") is not None
 
     def load_all(self) -> dict[str, Versioned]:
         """Load every record of the shard."""
@@ -220,7 +234,7 @@ class ParkStates:
 
     def _acknowledgement(self, alarm: str, versioned: Versioned, after: Alarm, comment: str, now: int) -> Work:
         series, limit_id = alarms.split_alarm_id(alarm)
-        limit = _limit(self.catalogue, limit_id)
+        limit = self.catalogue.limit(limit_id)
         before = versioned.record.alarms[limit_id]
         point = limit.set_points[max(after.level, 1) - 1]
         transition = Transition(
@@ -319,13 +333,6 @@ def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
     return msgspec.msgpack.encode(content)
 
 
-def _limit(catalogue: Catalogue, name: str) -> Limit:
-    limit = catalogue.limit(name)
-    if limit is None:
-        raise KeyError(f"limit {name} is no longer configured: put it back, or forget its sensor")
-    return limit
-
-
 def _page_id(transition: Transition) -> str:
     return f"page:{transition.alarm}:{transition.occurrence}:{transition.version}"
 
@@ -338,4 +345,4 @@ def _text(content: object) -> str:
 def _shown(transition: Transition, alarm: Alarm, catalogue: Catalogue) -> str:
     if alarm.state is State.NORM:
         return ""
-    return _text(snapshot(transition, alarm, _limit(catalogue, transition.limit)))
+    return _text(snapshot(transition, alarm, catalogue.limit(transition.limit)))

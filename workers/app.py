@@ -72,7 +72,7 @@ class Tasks:
 
     def evaluate(self) -> None:
         """Evaluate what waits in the shard's inbox."""
-        self._guarded(self._evaluator.drain)
+        self._guarded(self._evaluator.attend)
 
     def sweep(self) -> None:
         """Do what needs no new reading."""
@@ -105,11 +105,13 @@ def beat_app(settings: Settings, catalogue: Catalogue) -> Celery:
         settings.redis_url,
         catalogue.shards,
         redbeat_redis_url=settings.redis_url,
+        redbeat_redis_options={"socket_timeout": 5, "socket_connect_timeout": 2},
         redbeat_key_prefix="pw:redbeat:",
         # A beat that was killed holds its lock for so long; until then a second one waits.
         redbeat_lock_timeout=10,
         beat_max_loop_interval=1,
-        beat_scheduler="redbeat.RedBeatScheduler",
+        # No results are kept, so there is nothing to clean up.
+        result_expires=None,
         beat_schedule={
             f"sweep-{shard}": {
                 "task": names.TASK_SWEEP,

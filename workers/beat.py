@@ -9,6 +9,7 @@ from typing import Any
 
 from celery.beat import Service
 from kombu.exceptions import OperationalError
+from redbeat import RedBeatScheduler
 
 from park.catalogue import Catalogue
 from storage.backoff import Backoff
@@ -24,7 +25,7 @@ def run_beat(settings: Settings, catalogue: Catalogue) -> None:
     stopping = threading.Event()
     backoff = Backoff()
     while not stopping.is_set():
-        service = Service(beat_app(settings, catalogue), max_interval=1)
+        service = Service(beat_app(settings, catalogue), max_interval=1, scheduler_cls=RedBeatScheduler)
         _stop_on_signal(service, stopping)
         try:
             service.start()

@@ -7,6 +7,7 @@ alarm meanwhile makes its commit fail, and then it looks again. Nothing is true 
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
@@ -29,8 +30,11 @@ log = logging.getLogger("parkwatch.workers")
 
 #: Batches evaluated and committed together; more only when there is a backlog.
 MOST_BATCHES = 32
-#: ms without an ingest process that hears the broker, after which silence says nothing about sensors.
-DEAF_AFTER = 20_000
+#: Seconds that one task stays at the inbox, seconds without a batch after which it goes earlier, and ms after
+#: which a worker that died there is no longer counted on.
+ATTEND = 0.5
+PAUSE = 0.1
+_ATTENDED = 2_000
 _TRIES = 50
 _HOUR = 3_600_000
 
@@ -60,6 +64,7 @@ class Evaluator:
         self._watches: dict[str, Watch] = {}
         self._watched_hour = 0
         self._known: dict[str, Versioned] | None = None
+        self._consumed: int | None = None
         self._hearing_since = clock.now()
         self._heard = True
 
@@ -71,21 +76,37 @@ class Evaluator:
         Raises ``redis.RedisError`` when Redis is away: then nothing was changed that is not committed.
         """
         total = 0
-        while True:
-            consumed, batches = self._states.waiting(MOST_BATCHES)
-            if not batches:
-                return total
-            total += self._take(consumed, batches)
+        while batches := self._states.waiting(MOST_BATCHES):
+            total += self._take(batches)
+        return total
 
-    def _take(self, consumed: int, batches: list[bytes]) -> int:
+    def attend(self) -> int:
+        """Drain, and stay at the inbox while batches keep coming, for ``ATTEND`` seconds at most.
+
+        Under load this spares a task, and its doorbell, per batch. Returns the count of readings.
+        """
+        until = time.monotonic() + ATTEND
+        self._states.attend(_ATTENDED)
+        try:
+            total = self.drain()
+            while time.monotonic() < until and self._states.wait(PAUSE):
+                total += self.drain()
+        finally:
+            self._states.attend(0)
+        # What came while we were leaving was not rung for.
+        return total + self.drain()
+
+    def _take(self, batches: list[bytes]) -> int:
         readings = self._decode(batches)
         by_series: defaultdict[str, list[Reading]] = defaultdict(list)
         for reading in readings:
             by_series[reading.series].append(reading)
         known = self._records()
+        if self._consumed is None:
+            self._consumed = self._states.consumed()
         for _ in range(_TRIES):
             now = self._clock.now()
-            work = Work(take=len(batches), consumed=consumed)
+            work = Work(take=len(batches), consumed=self._consumed)
             for series, theirs in by_series.items():
                 self._evaluate(work, known.get(series, _NEW), series, theirs, now)
             try:
@@ -94,9 +115,10 @@ class Evaluator:
                 if not conflict.series:
                     # Another worker has been at this shard's inbox: believe nothing that we remember.
                     log.warning("another worker is evaluating shard %s; there should be one", self.shard)
-                    self._known = None
+                    self._known = self._consumed = None
                     return 0
                 continue
+            self._consumed += len(batches)
             return len(readings)
         raise redis.RedisError(f"shard {self.shard}: records change too fast to be committed")
 

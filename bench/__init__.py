@@ -1,0 +1,1 @@
+"""Measurements: ratios, medians and percentiles; never asserted."""
