@@ -12,7 +12,7 @@ import datetime as dt
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -542,7 +542,10 @@ def _reach_problems(
     """Yield set-points that no believable value of ``quantity`` passes, and deadbands that none of them leaves."""
     high = measures.side is Side.HIGH
     far, near = (quantity.maximum, quantity.minimum) if high else (quantity.minimum, quantity.maximum)
-    shown: Callable[[float], str] = lambda value: f"{conversion.sent(value):g} {measures.unit}".strip()  # noqa: E731
+
+    def shown(value: float) -> str:
+        return f"{conversion.sent(value):g} {measures.unit}"
+
     for index, point in enumerate(measures.set_points):
         if not _beyond(far, point.at, measures.side):
             yield Problem(

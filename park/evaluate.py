@@ -78,6 +78,10 @@ def pass_time(record: Record, watch: Watch, now: int, *, hearing: bool = True) -
     silence = silence_of(record, watch, now) if hearing else Silence.UNKNOWN
     if not silence.silent and not record.running:
         return record, []
+    usable = record.quality.usable
+    if silence is Silence.NONE and not usable:
+        # Bad data is no better than silence: it never lets an alarm return.
+        silence = Silence.UNKNOWN
     transitions: list[Transition] = []
     for limit in watch.limits:
         alarm = record.alarms.get(limit.id, _NEVER)
@@ -88,7 +92,7 @@ def pass_time(record: Record, watch: Watch, now: int, *, hearing: bool = True) -
         moment = _Moment(
             t=now if fell_silent else record.t,
             now=now,
-            value=record.value,
+            value=record.value if usable or limit.kind is Kind.QUALITY else None,
             why=silence.value if fell_silent else "delay-ended",
         )
         moved, transition = _move(alarm, level, alarm.timers, watch.series, limit, moment)
@@ -200,7 +204,7 @@ def _move(
     moved, event = alarms.reach(alarm, level, t=moment.t, at=moment.now, value=moment.value)
     moved = _with_timers(moved, _timers_after(timers, alarm.level, level))
     # A return quotes the set-point that it returned from.
-    point = limit.set_points[(level or alarm.level) - 1]
+    point = limit.point(level or alarm.level)
     transition = Transition(
         alarm=alarm_id(series, limit.id),
         series=series,

@@ -15,6 +15,8 @@ from park.words import Quality
 ZERO_DRIFT = 0.0125
 FAILURE_BELOW = 0.025
 FAILURE_ABOVE = 0.0625
+# Whoever makes a value out of 3.6 mA rounds: it is the failure signal all the same.
+_ROUNDING = 1e-9
 
 #: A sensor's clock may run ahead of ours by this (ms) before its time is replaced by ours.
 CLOCK_TOLERANCE = 30_000
@@ -26,10 +28,10 @@ def grade(value: float | None, minimum: float, maximum: float, sentinels: tuple[
         return Quality.FAILURE
     if minimum <= value <= maximum:
         return Quality.GOOD
-    span = maximum - minimum
-    if value < minimum - FAILURE_BELOW * span or value > maximum + FAILURE_ABOVE * span:
+    below, above = (minimum - value) / (maximum - minimum), (value - maximum) / (maximum - minimum)
+    if below >= FAILURE_BELOW - _ROUNDING or above >= FAILURE_ABOVE - _ROUNDING:
         return Quality.FAILURE
-    return Quality.GOOD if minimum - ZERO_DRIFT * span <= value < minimum else Quality.OUT_OF_SPECIFICATION
+    return Quality.GOOD if 0 < below <= ZERO_DRIFT + _ROUNDING else Quality.OUT_OF_SPECIFICATION
 
 
 def worse(measured: Quality, claimed: Quality) -> Quality:

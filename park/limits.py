@@ -95,6 +95,13 @@ class Limit(msgspec.Struct, frozen=True):
         """Whether the limit is in force at ``t`` (ms)."""
         return (self.valid_from is None or t >= self.valid_from) and (self.valid_to is None or t < self.valid_to)
 
+    def point(self, level: int) -> SetPoint:
+        """Return the set-point an alarm at ``level`` is about (inactive: the mildest).
+
+        An alarm may remember a severity that has since been taken out of the configuration: then the severest.
+        """
+        return self.set_points[min(max(level, 1), len(self.set_points)) - 1]
+
     def shown(self, value: float) -> float:
         """Return ``value`` (canonical unit) in the unit the limit's source is written in."""
         return value * self.shown_per_canonical

@@ -21,6 +21,8 @@ from park.words import Location, Priority
 SEGMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|min|h|d)")
 _UNITS_MS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST = 366 * _UNITS_MS["d"]
+_DAY = re.compile(r"((?:19|2\d)\d\d)-(\d\d)-(\d\d)")
 _QUOTED = 60
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -49,7 +51,7 @@ def duration(value: object) -> int:
     """Return the ms of a text like ``30s``, ``5min`` or ``2h``; raises ``ValueError``."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found:
-        return round(float(found[1]) * _UNITS_MS[found[2]])
+        return _bounded(float(found[1]) * _UNITS_MS[found[2]])
     if value == 0 and not isinstance(value, bool):
         return 0
     raise ValueError(
@@ -57,16 +59,23 @@ def duration(value: object) -> int:
     )
 
 
+def _bounded(milliseconds: float) -> int:
+    if milliseconds > _LONGEST:
+        raise ValueError("longer than a year; write at most 366d")
+    return round(milliseconds)
+
+
 def day(value: object) -> dt.date:
     """Return the day of a text like ``2026-03-01``; raises ``ValueError``."""
+    found = _DAY.fullmatch(value) if isinstance(value, str) else None
     try:
-        return dt.date.fromisoformat(value) if isinstance(value, str) else _no_day(value)
+        return dt.date(*map(int, found.groups())) if found else _no_day(value)
     except ValueError:
         return _no_day(value)
 
 
 def _no_day(value: object) -> dt.date:
-    raise ValueError(f"{shortened(value)} is not a day; write year-month-day, such as 2026-03-01")
+    raise ValueError(f"{shortened(value)} is not a day from 1900 to 2999; write year-month-day, such as 2026-03-01")
 
 
 def environment_name(value: object) -> str:
@@ -82,7 +91,6 @@ Day = Annotated[dt.date, BeforeValidator(day)]
 EnvironmentName = Annotated[str, BeforeValidator(environment_name)]
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Row(pydantic.BaseModel):
@@ -126,7 +134,7 @@ class QuantityRow(Row):
     minimum: Number = Field(examples=["0"])
     maximum: Number = Field(examples=["100"])
     sentinels: list[Number] | None = Field(default=None, examples=["[-999, -9999]"])
-    molar_mass: Positive | None = Field(default=None, examples=["34.081"])
+    molar_mass: Annotated[float, Field(gt=0, le=1000)] | None = Field(default=None, examples=["34.081"])
     lel: Annotated[float, Field(gt=0, le=100)] | None = Field(default=None, examples=["4.0"])
     hj212: list[Text] = Field(default=[], examples=["[a21028]"])
     hazards: list[Text] = Field(default=[], examples=["[toxic, flammable]"])

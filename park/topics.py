@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 PREFIX = "park"
 FEEDBACK = "parkwatch/feedback"
@@ -91,5 +92,5 @@ def _address(segments: list[str]) -> Address:
 
 def feedback_topic(topic: str, prefix: str = PREFIX) -> str:
     """Return where a sensor's owner hears of ``topic``: zone, site and sensor as far as they can be written."""
-    named = [segment for segment in topic.removeprefix(prefix + "/").split("/")[:3] if _SEGMENT.fullmatch(segment)]
+    named = list(takewhile(_SEGMENT.fullmatch, topic.removeprefix(prefix + "/").split("/")[:3]))
     return "/".join([FEEDBACK, *named]) if named else f"{FEEDBACK}/unreadable"

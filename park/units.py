@@ -269,7 +269,9 @@ def _between(name: str, own: str, sizes: dict[str, Fraction]) -> Conversion:
 
 def _refusal(quantity: Quantity, unit: str, own: str, sizes: dict[str, Fraction]) -> str:
     units = ", ".join(sizes)
-    text = f"{unit[:_QUOTED]!r} is not a unit of {quantity.name}; send {own}" + (f" or one of {units}" if len(sizes) > 1 else "")
+    text = f"{unit[:_QUOTED]!r} is not a unit of {quantity.name}; send {own}" + (
+        f" or one of {units}" if len(sizes) > 1 else ""
+    )
     gas = own in _FAMILIES[_MASS_PER_VOLUME] or own in _FAMILIES[_VOLUME_FRACTION]
     if gas and quantity.molar_mass is None:
         text += " (no molar mass is configured, so mass and volume fraction can't be converted)"

@@ -23,9 +23,19 @@ class SettingsError(Exception):
     """The environment says something that can't be used; the text says what to set instead."""
 
 
+#: They are secret, or hold a password: each may come from a file, ``NAME_FILE`` instead of ``NAME``.
+_SECRET = (
+    "PARKWATCH_MQTT_URL",
+    "PARKWATCH_REDIS_URL",
+    "PARKWATCH_INFLUX_TOKEN",
+    "PARKWATCH_WEBHOOK_URL",
+    "PARKWATCH_WEBHOOK_SECRET",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where everything is. Secrets may come from a file: ``NAME_FILE`` instead of ``NAME``.
+    """Where everything is. What is secret may come from a file: ``NAME_FILE`` instead of ``NAME``.
 
     ``console_bind`` is ``host:port`` to listen on where that differs from the console's public address.
     """
@@ -47,17 +57,17 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """Read ``PARKWATCH_*``; raises :class:`SettingsError`."""
         home = Path(environ.get("PARKWATCH_HOME") or ".run").absolute()
-        known = {**_DEFAULTS, **_env_file(home / "env"), **{k: v for k, v in environ.items() if v}}
+        known = {**_DEFAULTS, **_resolved(_env_file(home / "env")), **_resolved(environ)}
         return cls(
             mqtt_url=known["PARKWATCH_MQTT_URL"],
             redis_url=known["PARKWATCH_REDIS_URL"],
             influx_url=known["PARKWATCH_INFLUX_URL"].rstrip("/"),
             influx_db=known["PARKWATCH_INFLUX_DB"],
-            influx_token=_secret(known, "PARKWATCH_INFLUX_TOKEN"),
+            influx_token=known.get("PARKWATCH_INFLUX_TOKEN"),
             console_url=known["PARKWATCH_CONSOLE_URL"].rstrip("/"),
             console_bind=known.get("PARKWATCH_CONSOLE_BIND"),
-            webhook_url=_secret(known, "PARKWATCH_WEBHOOK_URL"),
-            webhook_secret=_secret(known, "PARKWATCH_WEBHOOK_SECRET"),
+            webhook_url=known.get("PARKWATCH_WEBHOOK_URL"),
+            webhook_secret=known.get("PARKWATCH_WEBHOOK_SECRET"),
             mqtt_ca=known.get("PARKWATCH_MQTT_CA"),
             config=Path(known.get("PARKWATCH_CONFIG") or _default_config()).absolute(),
             home=home,
@@ -76,11 +86,15 @@ def _env_file(path: Path) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in pairs}
 
 
-def _secret(known: Mapping[str, str], name: str) -> str | None:
-    file = known.get(f"{name}_FILE")
-    if name in known or not file:
-        return known.get(name)
+def _resolved(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that are not empty, with those that stand in a file; what is there itself comes first."""
+    files = {name: values[f"{name}_FILE"] for name in _SECRET if values.get(f"{name}_FILE")}
+    texts = {name: _read(name, file) for name, file in files.items() if not values.get(name)}
+    return {name: value for name, value in {**values, **texts}.items() if value}
+
+
+def _read(name: str, file: str) -> str:
     try:
-        return Path(file).read_text(encoding="utf-8").strip() or None
+        return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingsError(f"{name}_FILE names {file}, which can't be read ({error.strerror})") from error

@@ -30,7 +30,7 @@ def observe(limit: Limit, alarm: Alarm, reading: Reading) -> tuple[tuple[Timer |
     if reading.value is None or not reading.quality.usable:
         return alarm.timers, alarm.level
     began = Timer(reading.t, reading.received)
-    running = alarm.timers or (None,) * len(limit.set_points)
+    running = _running(limit, alarm)
     timers = tuple(
         (running[index] or began) if moves else None
         for index, moves in enumerate(_moves(limit, alarm.level, reading.value))
@@ -41,8 +41,14 @@ def observe(limit: Limit, alarm: Alarm, reading: Reading) -> tuple[tuple[Timer |
 def elapse(limit: Limit, alarm: Alarm, now: int, silence: Silence) -> int:
     """Level at ``now`` without a new reading; only a sensor that still counts as speaking may clear."""
     return _settle(
-        limit, alarm.level, alarm.timers, lambda timer: now - timer.at, may_clear=silence is Silence.NONE
+        limit, alarm.level, _running(limit, alarm), lambda timer: now - timer.at, may_clear=silence is Silence.NONE
     )
+
+
+def _running(limit: Limit, alarm: Alarm) -> tuple[Timer | None, ...]:
+    """Return a timer or none for each set-point; the record may be older than the limit's present set-points."""
+    count = len(limit.set_points)
+    return (alarm.timers + (None,) * count)[:count]
 
 
 def _moves(limit: Limit, level: int, value: float) -> list[bool]:
