@@ -47,7 +47,7 @@ class BrokerSettings(Protocol):
         """File of the certificate authority for ``mqtts://``; ``None`` is the system's."""
 
 
-class Stopped(Exception):  # noqa: N818 - somebody wanted it, it is no error
+class Stopped(Exception):
     """The work was told to stop before it was done."""
 
 

@@ -1,0 +1,1 @@
+"""The front door of parkwatch: its command line and the native runner; may import everything."""

@@ -1,0 +1,139 @@
+"""The doctor: what is up, what lags, what to do."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import msgspec
+import redis
+
+from park.catalogue import Catalogue
+from storage import names
+from storage.configuration import ConfigurationError, load
+from storage.influx import Influx, InfluxUnavailable, LinesRejected
+from storage.quarantine import Quarantine
+from storage.queue import redis_client
+from storage.settings import Settings
+
+_LAGGING = 200
+_OVERDUE = 30_000
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    what: str
+    well: bool
+    state: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at every part; nothing raises, a part that does not answer is a finding."""
+    found, configuration = _configuration(settings)
+    findings = [configuration, _broker(settings), _influx(settings)]
+    client = redis_client(settings.redis_url)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        start = "start it (scripts/run does); readings wait at the broker meanwhile"
+        return [*findings, Finding("Redis", well=False, state=f"away: {error}", advice=start)]
+    findings.append(Finding("Redis", well=True, state="answers"))
+    try:
+        findings += _inside(client, found)
+    except redis.RedisError as error:
+        findings.append(Finding("Redis", well=False, state=f"stopped answering: {error}", advice="ask again"))
+    finally:
+        client.close()
+    return findings
+
+
+def _configuration(settings: Settings) -> tuple[Catalogue | None, Finding]:
+    try:
+        found = load(settings.config)
+    except ConfigurationError as error:
+        state = f"{len(error.problems)} problems in {settings.config}"
+        advice = "`parkwatch check` lists them; no piece can start until they are mended"
+        return None, Finding("configuration", well=False, state=state, advice=advice)
+    return found, Finding("configuration", well=True, state=f"{len(found.limits)} limits, version {found.version}")
+
+
+def _broker(settings: Settings) -> Finding:
+    address = urlsplit(settings.mqtt_url)
+    where = f"{address.hostname}:{address.port or 1883}"
+    try:
+        socket.create_connection((address.hostname or "127.0.0.1", address.port or 1883), timeout=2).close()
+    except OSError as error:
+        return Finding(
+            "MQTT broker", well=False, state=f"{where} away: {error}", advice="start it; sensors can't publish"
+        )
+    return Finding("MQTT broker", well=True, state=f"{where} answers")
+
+
+def _influx(settings: Settings) -> Finding:
+    influx = Influx(settings.influx_url, settings.influx_db, settings.influx_token, timeout_ms=3_000)
+    spool = "start it; readings go to the spool on disk and are written later"
+    try:
+        influx.query(f"SELECT {names.FIELD_VALUE} FROM {names.READING} LIMIT 1")
+    except InfluxUnavailable as error:
+        return Finding("InfluxDB", well=False, state=str(error), advice=spool)
+    except LinesRejected as error:
+        return Finding("InfluxDB", well=False, state=str(error), advice="ingest makes the database when it starts")
+    finally:
+        influx.close()
+    return Finding("InfluxDB", well=True, state=f"{settings.influx_url} answers")
+
+
+def _inside(client: redis.Redis, found: Catalogue | None) -> Iterator[Finding]:
+    now = time.time_ns() // 1_000_000
+    shards = found.shards if found else ()
+    yield from _pieces(client, shards)
+    yield from _ingests(client)
+    yield from _inboxes(client, shards)
+    yield from _outbox(client, now)
+    counts = Quarantine(client).counts()
+    state = ", ".join(f"{code} {n}" for code, n in sorted(counts.items())) or "empty"
+    yield Finding(
+        "quarantine", well=True, state=state, advice="parkwatch quarantine says what to send instead" if counts else ""
+    )
+
+
+def _pieces(client: redis.Redis, shards: tuple[str, ...]) -> Iterator[Finding]:
+    ringing = bool(client.exists(names.heartbeat("beat")))
+    for piece in ("beat", "delivery", "console", *(f"worker.{shard}" for shard in shards)):
+        alive = bool(client.exists(names.heartbeat(piece)))
+        advice = f"start `parkwatch run {piece.replace('.', ' --shard ', 1)}`"
+        if piece.startswith("worker.") and not ringing:
+            advice = f"start beat first, a worker shows life when beat rings; then {advice}"
+        yield Finding(piece, well=alive, state="alive" if alive else "no sign of life", advice="" if alive else advice)
+
+
+def _ingests(client: redis.Redis) -> Iterator[Finding]:
+    beats = {key.decode(): client.get(key) for key in client.scan_iter(names.heartbeat("ingest.*"), count=1000)}
+    if not beats:
+        yield Finding("ingest", well=False, state="no sign of life", advice="start `parkwatch run ingest`")
+    for key, beat in sorted(beats.items()):
+        state = msgspec.json.decode(beat or b"{}")
+        well = bool(state.get("connected")) and not state.get("spooled") and not state.get("dropped")
+        words = ", ".join(f"{name} {value}" for name, value in state.items() if name != "at")
+        advice = (
+            "" if well else "not connected: look at the broker; spooled: look at InfluxDB; dropped: free disk space"
+        )
+        yield Finding(key.rsplit(":", 1)[-1], well=well, state=words, advice=advice)
+
+
+def _inboxes(client: redis.Redis, shards: tuple[str, ...]) -> Iterator[Finding]:
+    for shard in shards:
+        length = int(client.llen(names.inbox(shard)))
+        advice = "" if length < _LAGGING else "its worker is down or too slow: give the zone more shards"
+        yield Finding(f"inbox {shard}", well=length < _LAGGING, state=f"{length} batches wait", advice=advice)
+
+
+def _outbox(client: redis.Redis, now: int) -> Iterator[Finding]:
+    waiting = int(client.zcard(names.OUTBOX))
+    overdue = int(client.zcount(names.OUTBOX, 0, now - _OVERDUE))
+    advice = "" if not overdue else "pages wait: is delivery running? do its channels answer?"
+    yield Finding("outbox", well=not overdue, state=f"{waiting} wait, {overdue} of them overdue", advice=advice)

@@ -1,0 +1,1 @@
+"""Tests of parkwatch, against real servers."""

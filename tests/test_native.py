@@ -1,0 +1,354 @@
+"""The native runner: what it writes, what it refuses, and that it leaves no process behind."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import fcntl
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parkwatch import native
+from parkwatch.servers import NativeError, Ports, choose_ports, find_server, free_port, influx_conf, redis_conf
+from storage.configuration import load
+from storage.settings import Settings
+from tests.conftest import ROOT
+from tests.servers import Mosquitto, eventually
+
+PORTS = Ports(mqtt=20001, redis=20002, influx=20003, influx_rpc=20004, console=20005, grafana=20006)
+
+
+# --- ports -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _taken(address: str = "127.0.0.1") -> Iterator[int]:
+    with socket.create_server((address, free_port())) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_preferred_port_is_taken_if_it_is_free() -> None:
+    port = free_port()
+    assert free_port(port) == port
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 -- as Debian's servers may listen
+def test_a_port_that_is_taken_is_replaced_below_the_ephemeral_range(address: str) -> None:
+    with _taken(address) as port:
+        other = free_port(port)
+    assert other != port
+    assert 20_000 <= other < 32_000
+
+
+def test_chosen_ports_are_all_different() -> None:
+    ports = choose_ports()
+    assert len({ports.mqtt, ports.redis, ports.influx, ports.influx_rpc, ports.console, ports.grafana}) == 6
+
+
+# --- generated files ---------------------------------------------------------------------------------------------
+
+
+def test_environment_file_is_what_settings_read(tmp_path: Path) -> None:
+    home = tmp_path / "a home"
+    home.mkdir()
+    native.write_environment(home / "env", native.addresses(PORTS, home, tmp_path / "config"))
+    settings = Settings.from_environment({"PARKWATCH_HOME": str(home)})
+    assert settings.mqtt_url == "mqtt://127.0.0.1:20001"
+    assert settings.redis_url == "redis://127.0.0.1:20002/0"
+    assert settings.influx_url == "http://127.0.0.1:20003"
+    assert settings.influx_db == "park"
+    assert settings.console_url == "http://127.0.0.1:20005"
+    assert settings.config == tmp_path / "config"
+
+
+def test_webhook_secret_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
+    environment = native.webhook_secret({}, tmp_path)
+    file = tmp_path / "webhook-secret"
+    assert environment == {"PARKWATCH_WEBHOOK_SECRET_FILE": str(file)}
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith("whsec_")
+    native.webhook_secret({}, tmp_path)
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_a_webhook_secret_that_is_set_is_left_alone(tmp_path: Path) -> None:
+    assert native.webhook_secret({"PARKWATCH_WEBHOOK_SECRET": "whsec_MQ=="}, tmp_path) == {}
+    named = native.webhook_secret({"PARKWATCH_WEBHOOK_SECRET_FILE": "/etc/secret"}, tmp_path)
+    assert named == {"PARKWATCH_WEBHOOK_SECRET_FILE": "/etc/secret"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_redis_keeps_its_data_and_listens_on_loopback_only() -> None:
+    lines = redis_conf(20002, Path("/some where/redis")).splitlines()
+    assert {"bind 127.0.0.1", "port 20002", "appendonly yes", "appendfsync everysec"} <= set(lines)
+    assert 'dir "/some where/redis"' in lines
+
+
+def test_influx_listens_on_loopback_only_and_is_quiet() -> None:
+    conf = tomllib.loads(influx_conf(20003, 20004, Path("/some where/influx")))
+    assert conf["http"] == {"bind-address": "127.0.0.1:20003", "log-enabled": False}
+    assert conf["bind-address"] == "127.0.0.1:20004"
+    assert conf["reporting-disabled"] is True
+    assert conf["data"]["wal-dir"] == "/some where/influx/wal"
+
+
+def _conf(groups: dict[str, list[native.Child]], *, terminal: bool = True) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser()
+    parser.read_string(native.supervisor_conf(groups, terminal=terminal))
+    return parser
+
+
+def test_supervisor_restarts_each_child_and_stops_all_it_started() -> None:
+    child = native.Child("a", ("/usr/bin/some thing", "50%"), terminal=True)
+    server = native.Child("b", ("server",))
+    parser = _conf({"servers": [server], "pieces": [child]})
+    program = parser["program:a"]
+    assert shlex.split(program["command"].replace("%%", "%")) == ["/usr/bin/some thing", "50%"]
+    assert program["autorestart"] == "true"
+    assert program["stopsignal"] == "TERM"
+    assert program["stopasgroup"] == program["killasgroup"] == "true"
+    assert program["stdout_logfile"] == "/dev/fd/1"
+    assert parser["program:b"]["stdout_logfile"] == "log/b.log"
+    assert (parser["group:servers"]["priority"], parser["group:pieces"]["priority"]) == ("1", "2")
+
+
+def test_pieces_write_to_files_where_there_is_no_terminal_to_reopen() -> None:
+    parser = _conf({"pieces": [native.Child("a", ("a",), terminal=True)]}, terminal=False)
+    assert parser["program:a"]["stdout_logfile"] == "log/a.log"
+
+
+def test_each_shard_has_one_worker_and_the_demo_is_optional() -> None:
+    catalogue = load(ROOT / "config")
+    children = {child.name: " ".join(child.command) for child in native.pieces(catalogue, ingests=2, demo=False)}
+    shards = {f"{zone.name}.{number}" for zone in catalogue.zones.values() for number in range(zone.shards)}
+    workers = {f"worker-{shard}" for shard in shards}
+    assert set(children) == {"ingest-0", "ingest-1", "beat", "delivery", "console"} | workers
+    assert all(children[f"worker-{shard}"].endswith(f"run worker --shard {shard}") for shard in shards)
+    assert "simulate" in [child.name for child in native.pieces(catalogue, ingests=1, demo=True)]
+
+
+def test_grafana_is_given_our_provisioning(tmp_path: Path) -> None:
+    binary = tmp_path / "grafana-12" / "bin" / "grafana"
+    (tmp_path / "grafana-12" / "conf").mkdir(parents=True)
+    (tmp_path / "grafana-12" / "conf" / "defaults.ini").touch()
+    child, environment = native.grafana(binary, 20006, tmp_path)
+    assert child.command[-4:] == (str(binary), "server", "--homepath", str(tmp_path / "grafana-12"))
+    assert environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert environment["GF_PATHS_PROVISIONING"].endswith("grafana/provisioning")
+    assert Path(environment["GF_SECURITY_ADMIN_PASSWORD__FILE"]).stat().st_mode & 0o777 == 0o600
+
+
+# --- refusals ----------------------------------------------------------------------------------------------------
+
+
+def _native(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "parkwatch.native", *arguments],
+        env={**os.environ, "PARKWATCH_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_a_second_run_from_the_same_home_is_refused(tmp_path: Path) -> None:
+    with native.only_run(tmp_path):
+        refused = _native(tmp_path)
+    assert refused.returncode == 1
+    assert f"already running from {tmp_path} (process {os.getpid()})" in refused.stderr
+    assert "PARKWATCH_HOME" in refused.stderr
+
+
+def test_a_home_whose_run_died_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("999999\n", encoding="ascii")
+    with native.only_run(tmp_path), (tmp_path / "lock").open() as file:
+        assert file.read() == f"{os.getpid()}\n"
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_wrong_configuration_is_told_completely(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    for name in ("zones.yaml", "quantities.yaml"):
+        (config / name).write_text("? [", encoding="utf-8")
+    refused = _native(tmp_path / "home", PARKWATCH_CONFIG=str(config))
+    assert refused.returncode == 2
+    assert "zones.yaml:" in refused.stderr
+    assert "quantities.yaml:" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_wrong_number_of_ingest_processes_is_refused(tmp_path: Path) -> None:
+    refused = _native(tmp_path, PARKWATCH_INGESTS="many")
+    assert refused.returncode == 2
+    assert "PARKWATCH_INGESTS is 'many': set the number" in refused.stderr
+
+
+def test_a_grafana_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NativeError, match="PARKWATCH_GRAFANA_BIN"):
+        native.find_grafana({"PARKWATCH_GRAFANA_BIN": str(tmp_path / "none")})
+
+
+def test_a_missing_server_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parkwatch.servers._SERVER_PLACES", ())
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(NativeError, match="package 'influxdb'"):
+        find_server("influxd")
+
+
+def test_unknown_flags_of_the_run_script_are_refused() -> None:
+    refused = subprocess.run([ROOT / "scripts" / "run", "--demo"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--no-demo, --native and --help" in refused.stderr
+
+
+# --- the whole, for real -----------------------------------------------------------------------------------------
+
+
+def _children(pid: int) -> set[int]:
+    """All processes below ``pid``."""
+    found: set[int] = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            found |= {int(child)} | _children(int(child))
+    return found
+
+
+def _alive(pids: set[int]) -> list[str]:
+    """The command lines of those that still run (a zombie does not)."""
+    lines = []
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            lines += [f"{pid} {line}"] if line else []
+    return lines
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as response:
+        return bool(response.status < 300)
+    return False
+
+
+class _Run:
+    """``python -m parkwatch.native --no-demo`` with everything up."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._log = home.parent / "output"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "parkwatch.native", "--no-demo"],
+                env={**os.environ, "PARKWATCH_HOME": str(home)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_environment({"PARKWATCH_HOME": str(self.home)})
+
+    def wait_until_up(self) -> set[int]:
+        # Not the file of addresses: a run that died has left its own.
+        begun = "parkwatch is starting"
+        eventually(lambda: begun in self.output or self.process.poll() is not None, within=20, why=lambda: self.output)
+        assert self.process.poll() is None, self.output
+        settings = self.settings
+        eventually(lambda: _answers(f"{settings.influx_url}/ping"), within=20, why=lambda: self.output)
+        eventually(lambda: _answers(f"{settings.console_url}/api/alarms"), within=30, why=lambda: self.output)
+        return _children(self.process.pid)
+
+    def pid_of(self, program: str) -> int:
+        """The process that runs this program."""
+        return next(pid for pid in _children(self.process.pid) if _runs(pid, program))
+
+
+def _runs(pid: int, program: str) -> bool:
+    return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == program
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[_Run]:
+    """A run in a home with a blank and a percent sign in its name."""
+    running = _Run(tmp_path / "a 100% home")
+    yield running
+    for pid in [running.process.pid, *_children(running.process.pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    running.process.wait()
+    assert "Traceback" not in running.output
+
+
+def test_a_run_starts_dead_children_again_and_stops_with_every_child(run: _Run) -> None:
+    run.wait_until_up()
+    first = run.pid_of("mosquitto")
+    os.kill(first, signal.SIGKILL)
+    port = int(run.settings.mqtt_url.rpartition(":")[2])
+    eventually(lambda: Mosquitto.answers_on(port), within=10, why="mosquitto is not started again on its port")
+    assert run.pid_of("mosquitto") != first
+    children = _children(run.process.pid)
+    assert len(children) >= 9  # three servers, ingest, two workers, beat, delivery, console
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(20) == 0
+    assert _alive(children) == []
+
+
+def test_a_killed_run_leaves_no_child_and_its_home_starts_again(run: _Run) -> None:
+    children = run.wait_until_up()
+    run.process.kill()
+    run.process.wait()
+    eventually(lambda: not _alive(children), within=20, why=lambda: f"outlive the run: {_alive(children)}")
+    again = _Run(run.home)
+    try:
+        again.wait_until_up()
+    finally:
+        again.process.terminate()
+        status = again.process.wait(30)
+    assert status == 0, again.output
+
+
+_SUPERVISE = """
+import os, sys
+from pathlib import Path
+from parkwatch import native
+os.chdir(sys.argv[1])
+os.mkdir("log")
+stubborn = native.Child("sleeper", native.with_parent(["sh", "-c", "echo up; sleep 60; echo over"]), terminal=True)
+Path("conf").write_text(native.supervisor_conf({"pieces": [stubborn]}, terminal=native._share_stdout()))
+native.supervise(Path("conf"))
+print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_way_of_being_told_to_stop_stops_children_of_children(tmp_path: Path, how: signal.Signals) -> None:
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-c", _SUPERVISE, tmp_path], stdout=output, stderr=output)
+    text = (tmp_path / "output").read_text
+    eventually(lambda: "up" in text() or process.poll() is not None, why=text)
+    children = _children(process.pid)
+    process.send_signal(how)
+    assert process.wait(10) == 0, text()
+    assert len(children) == 2
+    assert _alive(children) == []
+    assert "stopped" in text()
+    assert "over" not in text()
