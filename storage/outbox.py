@@ -14,6 +14,7 @@ Times are server times in ms; the caller says what time it is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -79,12 +80,20 @@ class Send(msgspec.Struct, frozen=True, tag_field="kind", tag="send"):
     reason: str = ""
 
 
+class Situation(msgspec.Struct, frozen=True):
+    """What Redis knows around an entry: the sensor, and since when the occurrence lasts (ms; event time)."""
+
+    sensor: Sensor | None
+    since: int | None
+
+
 class Item(msgspec.Struct, frozen=True):
     """A claimed entry; ``body`` is ``None`` if it can't be read, and ``problem`` then says why."""
 
     id: str
     body: Page | Send | None
     problem: str = ""
+    situation: Situation = Situation(None, None)
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -145,13 +154,6 @@ class Counts(msgspec.Struct, frozen=True):
     retried: int
 
 
-class Situation(msgspec.Struct, frozen=True):
-    """What Redis knows around a page: the sensor, and since when the occurrence lasts (ms; event time)."""
-
-    sensor: Sensor | None
-    since: int | None
-
-
 class _Since(msgspec.Struct, frozen=True):
     occurrence: int
     raised_t: int
@@ -161,15 +163,23 @@ class _Aged(msgspec.Struct, frozen=True):
     transition: Transition
 
 
+# Whoever takes all that is due takes the wake-up calls with it: they were about that.
 _CLAIM = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 local claimed = {}
 for _, id in ipairs(due) do
   redis.call('ZADD', KEYS[1], ARGV[2], id)
   redis.call('HSET', KEYS[3], id, ARGV[4])
-  claimed[#claimed + 1] = id
-  claimed[#claimed + 1] = redis.call('HGET', KEYS[2], id) or ''
+  local alarm = string.match(id, '^%a+:([^:]*)') or ''
+  local zone, site, sensor = string.match(alarm, '^([^.]+)%.([^.]+)%.([^.]+)')
+  claimed[#claimed + 1] = {
+    id,
+    redis.call('HGET', KEYS[2], id) or '',
+    zone and redis.call('HGET', KEYS[5], zone .. '/' .. site .. '/' .. sensor) or '',
+    redis.call('HGET', KEYS[6], alarm) or '',
+  }
 end
+if #due < tonumber(ARGV[3]) then redis.call('DEL', KEYS[4]) end
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 return {claimed, first[2] or ''}
 """
@@ -257,12 +267,12 @@ def connect(url: str) -> Redis:
 class Steady:
     """Repeats what Redis did not answer until it does: one log line when it goes, one when it is back.
 
-    ``sleep`` takes seconds. Waits grow from 0.1 s to 2 s.
+    Waits grow from 0.1 s to 2 s. ``what`` is the piece that waits, for the log.
     """
 
-    def __init__(self, what: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, what: str, redis: Redis) -> None:
         self._what = what
-        self._sleep = sleep
+        self._redis = redis
         self.away = False
 
     async def __call__(self, operation: Callable[[], Awaitable[T]]) -> T:
@@ -272,17 +282,21 @@ class Steady:
             try:
                 answer = await operation()
             except (RedisError, OSError) as error:
-                self._gone(error)
-                await self._sleep(wait)
+                await self._gone(error)
+                await asyncio.sleep(wait)
                 wait = min(2.0, wait * 2)
             else:
                 self._here()
                 return answer
 
-    def _gone(self, error: Exception) -> None:
-        if not self.away:
-            log.error("Redis does not answer (%s): %s waits, nothing is lost; is the server up?", error, self._what)
+    async def _gone(self, error: Exception) -> None:
+        if self.away:
+            return
         self.away = True
+        log.error("Redis does not answer (%s): %s waits, nothing is lost; is the server up?", error, self._what)
+        # What lies idle was connected to the server that is gone: used later, it would look like another outage.
+        with contextlib.suppress(RedisError, OSError):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def _here(self) -> None:
         if self.away:
@@ -320,8 +334,10 @@ class Outbox:
 
     async def claim(self, now: int, most: int, lease: int = LEASE) -> Claim:
         """Take up to ``most`` due entries; they are ours for ``lease`` ms."""
-        entries, first = await self._claim(keys=[OUTBOX, ITEMS, HOLDERS], args=[now, now + lease, most, self.holder])
-        items = tuple(_item(*entry) for entry in zip(entries[::2], entries[1::2], strict=True))
+        entries, first = await self._claim(
+            keys=[OUTBOX, ITEMS, HOLDERS, WAKE, SENSORS, ALARMS], args=[now, now + lease, most, self.holder]
+        )
+        items = tuple(_item(*entry) for entry in entries)
         return Claim(items, int(float(first)) if first else None)
 
     async def expand(self, page: str, sends: Sequence[Send], now: int, lease: int = LEASE) -> frozenset[str]:
@@ -360,14 +376,6 @@ class Outbox:
     async def _give_back(self, id_: str, due: int, body: bytes) -> None:
         await self._postpone(keys=[OUTBOX, ITEMS, HOLDERS, COUNTERS], args=[id_, self.holder, due, body])
 
-    async def situation(self, transition: Transition) -> Situation:
-        """Return what a message about ``transition`` needs from Redis."""
-        async with self.redis.pipeline(transaction=False) as reads:
-            reads.hget(SENSORS, transition.series.rpartition("/")[0])
-            reads.hget(ALARMS, transition.alarm)
-            sensor, alarm = await reads.execute()
-        return Situation(_decode_sensor.decode(sensor) if sensor else None, _since(alarm, transition))
-
     async def counts(self, now: int) -> Counts:
         """Return how the outbox stands."""
         async with self.redis.pipeline(transaction=False) as reads:
@@ -398,14 +406,16 @@ class Outbox:
 _COUNTED = ("sent", "failed", "undeliverable", "repeated", "retried")
 
 
-def _item(id_: bytes, body: bytes) -> Item:
+def _item(id_: bytes, body: bytes, sensor: bytes, alarm: bytes) -> Item:
     name = id_.decode(errors="replace")
     try:
-        return Item(name, _decode_item.decode(body))
+        read = _decode_item.decode(body)
+        situation = Situation(_decode_sensor.decode(sensor) if sensor else None, _since(alarm, read.transition))
     except msgspec.DecodeError as error:
         return Item(name, None, f"the outbox entry can't be read: {error}")
+    return Item(name, read, situation=situation)
 
 
-def _since(alarm: bytes | None, transition: Transition) -> int | None:
+def _since(alarm: bytes, transition: Transition) -> int | None:
     known = _decode_since.decode(alarm) if alarm else None
     return known.raised_t if known and known.occurrence == transition.occurrence else None

@@ -1,0 +1,1 @@
+"""From a transition to a person: plan, messages, channels, delivery, and the alarm console."""
