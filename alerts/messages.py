@@ -28,6 +28,9 @@ BAD = "bad"
 
 LANGUAGES = ("zh", "en")
 
+NO_CLAUSE = Names("", "")
+"""Of a limit that has left the configuration."""
+
 
 class Text(msgspec.Struct, frozen=True):
     """What a person reads."""
@@ -94,7 +97,7 @@ class Message(msgspec.Struct, frozen=True):
     server_time: str
     since: str | None
     source: str
-    clause: str
+    clause: Names
     provenance: str
     why: str
     by: str
@@ -152,7 +155,7 @@ def compose(
         server_time=rfc3339(transition.at),
         since=_began(transition, since),
         source=limit.source if limit else "",
-        clause=limit.clause if limit else "",
+        clause=limit.clause if limit else NO_CLAUSE,
         provenance=limit.provenance if limit else "",
         why=transition.why,
         by=transition.by,
@@ -192,16 +195,24 @@ def labels(catalogue: Catalogue, series: str, limit_id: str, sensor: Sensor | No
 
 
 def line(message: Message) -> str:
-    """Return the message as one line for a terminal, without its end: time, priority, place, value, source."""
+    """Return the message as one line for a terminal, without its end: time, priority, place, value, source.
+
+    Of the clause only what stands before its first colon: the rest explains it, and is in the message's text.
+    """
     head = message.priority.value.upper() if message.notify is Notify.PAGE else message.event.value
     place = f"{message.zone}/{message.site}/{message.sensor}"
-    clause = " ".join(part for part in (message.source, message.clause) if part)
-    cited = f" ({clause})" if clause else ""
-    return f"{_clock_time(message.server_time)} {head} {place} {_measured(message, 'en')}{cited}: {_headline(message)}"
+    clause = cited(message.source, message.clause.en.partition(":")[0])
+    measured = f"{_measured(message, 'en')} ({clause})" if clause else _measured(message, "en")
+    return f"{_clock_time(message.server_time)} {head} {place} {measured}: {_headline(message)}"
 
 
 def _headline(message: Message) -> str:
     return f"{message.labels.limit.en}, {words.EVENTS[message.event].en}"
+
+
+def cited(source: str, clause: str) -> str:
+    """Return who says so and where, as far as it is known."""
+    return " ".join(part for part in (source, clause) if part)
 
 
 def rfc3339(t: int) -> str:
@@ -360,6 +371,6 @@ PROVENANCES = {
 
 
 def _cited(message: Message, language: str) -> str:
-    clause = " ".join(part for part in (message.source, message.clause) if part)
+    clause = cited(message.source, message.clause.get(language))
     provenance = PROVENANCES.get(message.provenance)
     return f"{clause} [{provenance.get(language)}]" if clause and provenance else clause

@@ -7,7 +7,20 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from alerts import words
-from alerts.messages import BAD, Labels, alarm_link, duration, known_limit, labels, number, park_time, rfc3339, tidy
+from alerts.messages import (
+    BAD,
+    NO_CLAUSE,
+    Labels,
+    alarm_link,
+    cited,
+    duration,
+    known_limit,
+    labels,
+    number,
+    park_time,
+    rfc3339,
+    tidy,
+)
 from park.alarms import Acknowledgement, State
 from park.catalogue import Catalogue
 from park.limits import Guidance
@@ -52,7 +65,7 @@ class Shown(msgspec.Struct, frozen=True):
     acknowledged_by: str
     labels: Labels
     source: str
-    clause: str
+    clause: Names
     provenance: str
     guidance: Guidance | None
     link: str
@@ -94,7 +107,7 @@ def show(snapshot: Snapshot, catalogue: Catalogue, find: Find, console_url: str)
             "set_point": None if snapshot.set_point is None else tidy(snapshot.set_point),
             "labels": labels(catalogue, snapshot.series, snapshot.limit, sensor, limit),
             "source": limit.source if limit else "",
-            "clause": limit.clause if limit else "",
+            "clause": limit.clause if limit else NO_CLAUSE,
             "provenance": limit.provenance if limit else "",
             "guidance": limit.guidance if limit else None,
             "link": alarm_link(console_url, snapshot.alarm),
@@ -127,7 +140,7 @@ def row(alarm: Shown, language: str) -> Row:
         quantity=named.quantity.get(language),
         measured=_measured(alarm, language),
         limit=f"{named.limit.get(language)} ({words.severity(alarm.severity).get(language)})",
-        cited=" ".join(part for part in (alarm.source, alarm.clause) if part),
+        cited=cited(alarm.source, alarm.clause.get(language)),
         since=park_time(rfc3339(alarm.raised_t)),
         acknowledged_by=alarm.acknowledged_by if alarm.state is State.ACKED else "",
         waiting=alarm.acknowledgement == Acknowledgement.UNACKNOWLEDGED,

@@ -9,19 +9,41 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
 
 log = logging.getLogger("parkwatch.ingest")
 
 _READ = 262_144
 _KEEPALIVE = 30
+
+
+class Plain(Protocol):
+    """What is needed of the socket below."""
+
+    def recv(self, size: int, /) -> bytes:
+        """As of a socket."""
+
+    def send(self, data: bytes | bytearray, /) -> int:
+        """As of a socket."""
+
+    def fileno(self) -> int:
+        """As of a socket."""
+
+    def close(self) -> None:
+        """As of a socket."""
+
+    def setblocking(self, flag: bool, /) -> None:  # noqa: FBT001 - the socket interface
+        """As of a socket."""
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """As of a socket."""
 
 
 class BulkSocket:
@@ -30,7 +52,7 @@ class BulkSocket:
     Offers what paho uses of a socket. ``drained`` tells that the last read found nothing more.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Plain) -> None:
         self._sock = sock
         self._input = b""
         self._position = 0
@@ -53,7 +75,7 @@ class BulkSocket:
         self._position = size
         return self._input[:size]
 
-    def send(self, data: bytes) -> int:
+    def send(self, data: bytes | bytearray) -> int:
         """Put ``data`` into the write buffer."""
         self._output += data
         return len(data)
@@ -98,8 +120,8 @@ class _BulkClient(mqtt.Client):
 
     bulk: BulkSocket | None = None
 
-    def _create_socket(self) -> Any:
-        self.bulk = BulkSocket(super()._create_socket())
+    def _create_socket(self) -> BulkSocket:
+        self.bulk = BulkSocket(cast("Plain", super()._create_socket()))
         return self.bulk
 
 
@@ -165,6 +187,9 @@ class Connection:
         bulk.drained = False
         while not bulk.drained and count() < most and self._client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS:
             pass
+        if self._client.want_write():
+            # What a callback sends, such as the SUBSCRIBE after a CONNACK, paho only queues.
+            self._client.loop_write()
 
     def acknowledge(self, mid: int, generation: int) -> None:
         """Acknowledge a message, if it came over the connection that still stands."""
@@ -203,7 +228,9 @@ class Connection:
         """Disconnect; the broker keeps the session and what it holds for us."""
         self._client.disconnect()
 
-    def _connected(self, client: mqtt.Client, _data: object, _flags: object, code: Any, _properties: object) -> None:
+    def _connected(
+        self, client: mqtt.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
+    ) -> None:
         if code.is_failure:
             log.error("MQTT broker at %s refuses us: %s", self.where, code)
             return
@@ -211,14 +238,18 @@ class Connection:
         self.connected = True
         client.subscribe(self._subscriptions)
 
-    def _subscribed(self, _client: mqtt.Client, _data: object, _mid: int, codes: list[Any], _props: object) -> None:
+    def _subscribed(
+        self, _client: mqtt.Client, _data: object, _mid: int, codes: list[ReasonCode], _props: object
+    ) -> None:
         refused = [topic for (topic, _), code in zip(self._subscriptions, codes, strict=True) if code.is_failure]
         if refused:
             log.error("MQTT broker at %s refuses the subscriptions %s: check its ACL", self.where, refused)
             return
         log.info("connected to the MQTT broker at %s", self.where)
 
-    def _disconnected(self, _client: mqtt.Client, _data: object, _flags: object, code: Any, _props: object) -> None:
+    def _disconnected(
+        self, _client: mqtt.Client, _data: object, _flags: object, code: ReasonCode, _props: object
+    ) -> None:
         if self.connected and code.is_failure:
             log.warning("MQTT connection to %s lost: %s", self.where, code)
         self.connected = False
@@ -228,4 +259,4 @@ class Connection:
             topic: str | bytes = message.topic
         except UnicodeDecodeError:
             topic = bytes(message._topic)  # noqa: SLF001 - the only way to a topic that is no UTF-8
-        self._on_message(topic, message.payload, message.mid if message.qos else 0, self.generation)
+        self._on_message(topic, bytes(message.payload), message.mid if message.qos else 0, self.generation)

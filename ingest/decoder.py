@@ -7,6 +7,7 @@ sensor's descriptor changes.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from park.words import Quality
 from storage import names
 
 MAX_PAYLOAD = 262_144
+_TIME_FORM = "write 2026-01-01T08:00:00+08:00 or ms since 1970"
 _EARLIEST = 946_684_800_000  # 2000-01-01
 _DAY = 86_400_000
 _RETENTION = names.RETENTION_RAW_DAYS * _DAY
@@ -96,8 +98,9 @@ class Decoder:
             quality = grade(number, known.minimum, known.maximum, known.sentinels)
             if claimed is not Quality.GOOD:
                 quality = worse(quality, claimed)
-            canonical = known.conversion.canonical(number) if known.converts and number is not None else number
-            found.append(Reading(known.series, t, canonical, quality, received, late))
+            if known.converts and number is not None:
+                number = values.finite(known.conversion.canonical(number))
+            found.append(Reading(known.series, t, number, quality, received, late))
 
     def _input(self, key: str, quantity: str, unit: str | None) -> _Input:
         place = (key, quantity, unit)
@@ -117,7 +120,8 @@ class Decoder:
             conversion = units.conversion(quantity, sent_in, location)
             described = units.conversion(quantity, channel.unit, location)
         except units.UnknownUnit as error:
-            raise Rejected("unit", f"unit {sent_in!r} is not known for {quantity.name}", str(error)) from error
+            shown = (sent_in or "")[:80]
+            raise Rejected("unit", f"unit {shown!r} is not known for {quantity.name}", str(error)) from error
 
         def in_sent_unit(bound: float | None, fallback: float) -> float:
             if bound is not None and sent_in == channel.unit:
@@ -167,7 +171,7 @@ def _parts(place: topics.Values, sample: Sample) -> list[tuple[str, float | None
             )
         units_by = sample.u if isinstance(sample.u, dict) else {}
         if isinstance(sample.u, str):
-            raise Rejected("type", "u is one unit for many quantities", 'send "u": {"h2s": "ppm"}, or describe in $meta')
+            raise Rejected("type", "u is one unit for many quantities", 'send "u": {"h2s": "ppm"}, or say it in $meta')
         return [(quantity, value, units_by.get(quantity)) for quantity, value in sample.v.items()]
     if place.quantity is None:
         raise Rejected(
@@ -187,7 +191,7 @@ def event_time(t: float | str | None, received: int) -> tuple[int, Quality]:
     """
     if t is None:
         return received, Quality.GOOD
-    at = _parse_time(t) if isinstance(t, str) else int(t)
+    at = _parse_time(t) if isinstance(t, str) else _whole_ms(t)
     if at > received + CLOCK_TOLERANCE:
         if at > received + _DAY:
             raise Rejected("time", f"t = {t!r} lies more than a day ahead", "set the sensor's clock (NTP)")
@@ -196,15 +200,21 @@ def event_time(t: float | str | None, received: int) -> tuple[int, Quality]:
         raise Rejected("time", f"t = {t!r} lies before 2000", "send milliseconds since 1970, not seconds, or RFC 3339")
     if at < received - _RETENTION:
         days = names.RETENTION_RAW_DAYS
-        raise Rejected("time", f"t = {t!r} is older than {days} days", "readings that old are not kept: don't send them")
+        raise Rejected("time", f"t = {t!r} is older than {days} days", "readings that old are not kept")
     return at, Quality.GOOD
+
+
+def _whole_ms(t: float) -> int:
+    if not math.isfinite(t):
+        raise Rejected("time", f"t = {t!r} is no time", _TIME_FORM)
+    return int(t)
 
 
 def _parse_time(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Rejected("time", f"t = {text[:80]!r} is no time", "write 2026-01-01T08:00:00+08:00 or ms since 1970") from None
+        raise Rejected("time", f"t = {text[:80]!r} is no time", _TIME_FORM) from None
     if moment.tzinfo is None:
         raise Rejected("time", f"t = {text[:80]!r} has no time zone", "append Z or +08:00")
     return int(moment.timestamp() * 1000)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
+import math
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
-from park import units
+from park import topics, units
 from park.catalogue import Catalogue
 from park.sensors import Channel, Sensor
 from park.topics import Rejected
@@ -43,13 +42,16 @@ class Descriptor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quantities: dict[str, Own] = {}
 
 
+_DECODER = msgspec.json.Decoder(Descriptor)
+
+
 def describe(key: str, payload: bytes, known: Sensor, catalogue: Catalogue) -> Sensor:
     """Return the sensor ``key`` (``zone/site/sensor``) as ``payload`` describes it.
 
     What the payload does not say stays as ``known`` has it. Raises :class:`park.topics.Rejected`.
     """
     descriptor = _parse(payload)
-    problems = list(_problems(descriptor, catalogue))
+    problems = list(_problems(descriptor, known, catalogue))
     if problems:
         raise Rejected("descriptor", "the descriptor can't be used", "; ".join(problems)[:1000])
     return msgspec.structs.replace(
@@ -71,37 +73,50 @@ def _parse(payload: bytes) -> Descriptor:
     if len(payload) > _MAX_BYTES:
         raise Rejected("too-large", f"the descriptor has {len(payload)} bytes", f"send at most {_MAX_BYTES}")
     try:
-        content: Any = json.loads(payload)
-        return msgspec.convert(content, Descriptor)
+        # json.loads would take halves of characters ("\\ud800"), which no store can hold.
+        return _DECODER.decode(payload)
     except (ValueError, RecursionError) as error:
         raise Rejected("descriptor", f"the descriptor has the wrong form ({error})"[:300], _FORM) from error
 
 
-def _problems(descriptor: Descriptor, catalogue: Catalogue) -> Iterator[str]:
+def _problems(descriptor: Descriptor, known: Sensor, catalogue: Catalogue) -> Iterator[str]:
     locations = [location.value for location in Location]
     if descriptor.location is not None and descriptor.location not in locations:
         yield f"location {descriptor.location[:40]!r} is not known: write one of {', '.join(locations)}"
         return
-    if descriptor.interval is not None and not 0 < descriptor.interval <= _MAX_INTERVAL:
-        yield "interval must be the ms between readings, more than 0 and at most seven days"
+    if descriptor.interval is not None and not 1 <= descriptor.interval <= _MAX_INTERVAL:
+        yield "interval must be the ms between readings, at least 1 and at most seven days"
     for name, bound in (("latitude", 90.0), ("longitude", 180.0)):
         degrees = getattr(descriptor, name)
         if degrees is not None and not -bound <= degrees <= bound:
             yield f"{name} must be in degrees, -{bound:g} to {bound:g}"
+    if descriptor.gateway is not None:
+        yield from _gateway_problems(known.key.split("/", 1)[0], descriptor.gateway)
+    location = Location(descriptor.location) if descriptor.location else known.location
     for name, own in descriptor.quantities.items():
-        yield from _channel_problems(name, own, descriptor, catalogue)
+        yield from _channel_problems(name, own, location, catalogue)
 
 
-def _channel_problems(name: str, own: Own, descriptor: Descriptor, catalogue: Catalogue) -> Iterator[str]:
+def _gateway_problems(zone: str, gateway: str) -> Iterator[str]:
+    try:
+        topics.parse(f"{topics.PREFIX}/{zone}/{gateway}/$state")
+    except Rejected:
+        yield f"gateway {gateway[:40]!r} has no $state topic: write its segment there, a-z, 0-9 and -"
+
+
+def _channel_problems(name: str, own: Own, location: Location | None, catalogue: Catalogue) -> Iterator[str]:
     quantity = catalogue.quantities.get(name)
     if quantity is None:
         close = difflib.get_close_matches(name, catalogue.quantities, n=1)
         yield f"quantity {name[:40]!r} is not known" + (f": did you mean {close[0]}?" if close else "")
         return
-    location = Location(descriptor.location) if descriptor.location else quantity.location
     try:
-        units.conversion(quantity, own.unit, location)
+        conversion = units.conversion(quantity, own.unit, location or quantity.location)
     except units.UnknownUnit as error:
         yield str(error)
-    if own.minimum is not None and own.maximum is not None and not own.minimum < own.maximum:
-        yield f"{name}: minimum must be less than maximum"
+        return
+    # A bound that is not given is the quantity's own: the range that results must be one.
+    minimum = conversion.sent(quantity.minimum) if own.minimum is None else own.minimum
+    maximum = conversion.sent(quantity.maximum) if own.maximum is None else own.maximum
+    if not -math.inf < minimum < maximum < math.inf:
+        yield f"{name}: minimum ({minimum:g}) must be less than maximum ({maximum:g})"

@@ -37,19 +37,29 @@ class Handover:
         by_shard: defaultdict[str, list[Reading]] = defaultdict(list)
         for reading in readings:
             by_shard[self._shard(reading.series)].append(reading)
+        batches = {shard: [encode_batch(part) for part in _cut(theirs)] for shard, theirs in by_shard.items()}
         try:
-            for shard, theirs in by_shard.items():
-                batches = [encode_batch(part) for part in _cut(theirs)]
-                pipe = self._client.pipeline(transaction=True)
-                pipe.rpush(names.inbox(shard), *batches)
-                pipe.exists(names.attended(shard))
-                length, attended = pipe.execute()
-                # A worker at its inbox needs no doorbell, and one that found an inbox full has been rung for.
-                # Should a doorbell be lost, the sweep looks into the inbox too.
-                if length == len(batches) and not attended:
-                    ring(self._app, shard)
+            for shard in self._put(batches):
+                ring(self._app, shard)
         except (*AWAY, OperationalError) as error:
-            raise HandoverFailed(f"Redis does not take readings ({error})") from error
+            raise HandoverFailed(str(error)) from error
+
+    def _put(self, batches: dict[str, list[bytes]]) -> list[str]:
+        """Put the batches into their inboxes and return the shards whose worker has to be rung for.
+
+        A worker at its inbox needs no doorbell, and one whose inbox was not empty has been rung for. Should a
+        doorbell be lost, the sweep looks into the inbox too.
+        """
+        pipe = self._client.pipeline(transaction=False)
+        for shard, theirs in batches.items():
+            pipe.rpush(names.inbox(shard), *theirs)
+            pipe.exists(names.attended(shard))
+        answers = iter(pipe.execute()) if batches else iter(())
+        return [
+            shard
+            for shard, length, attended in zip(batches, answers, answers, strict=True)
+            if length == len(batches[shard]) and not attended
+        ]
 
     def _shard(self, series: str) -> str:
         known = self._shards.get(series)

@@ -5,6 +5,8 @@ What is new is remembered here and reaches Redis together with the readings that
 
 from __future__ import annotations
 
+import msgspec
+
 from park.catalogue import Catalogue
 from park.sensors import Sensor
 from storage.clock import Clock
@@ -20,6 +22,8 @@ class Onboarding:
         self._known: dict[str, Sensor] = {}
         self._unsaved: dict[str, Sensor] = {}
         self._gateways: dict[str, tuple[str, int]] = {}
+        self._revisions: list[int] = []
+        self._forgotten: dict[str, Sensor] = {}
 
     def load(self, directory: Directory) -> None:
         """Learn what the directory knows."""
@@ -29,13 +33,15 @@ class Onboarding:
         """The sensor ``zone/site/sensor``, registered now if it is new."""
         known = self._known.get(key)
         if known is None:
-            known = Sensor(key=key, registered=self._clock.now())
+            known = msgspec.structs.replace(self.peek(key), registered=self._clock.now())
             self._known[key] = self._unsaved[key] = known
         return known
 
     def peek(self, key: str) -> Sensor:
         """The sensor as known, or as it would be registered; registers nothing."""
-        return self._known.get(key) or Sensor(key=key, registered=self._clock.now())
+        # A sensor that was forgotten and speaks again still speaks in the unit that it once described.
+        known = self._known.get(key) or self._forgotten.get(key)
+        return known or Sensor(key=key, registered=self._clock.now())
 
     def describe(self, sensor: Sensor) -> bool:
         """Take a descriptor; false if it says nothing new."""
@@ -64,6 +70,24 @@ class Onboarding:
         for key, (state, at) in list(self._gateways.items()):
             directory.gateway(key, state, at)
             del self._gateways[key]
+
+    def follow(self, directory: Directory) -> list[str]:
+        """Notice what was taken out of the directory, and return those sensors: they register anew if they speak.
+
+        If Redis has lost the directory, it is told again all that is known here. Raises ``redis.RedisError``.
+        """
+        revisions = [directory.revision(zone) for zone in self._catalogue.zones]
+        if revisions == self._revisions:
+            return []
+        lost = any(now < before for now, before in zip(revisions, self._revisions, strict=False))
+        self._revisions = revisions
+        if lost:
+            self._unsaved = dict(self._known)
+            return []
+        there = directory.all()
+        gone = [key for key in self._known if key not in there and key not in self._unsaved]
+        self._forgotten |= {key: self._known.pop(key) for key in gone}
+        return gone
 
     def limits_of(self, sensor: Sensor, quantity: str) -> list[str]:
         """Ids of the limits that apply to one quantity of ``sensor`` now."""

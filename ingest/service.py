@@ -6,6 +6,7 @@ message acknowledged. Whatever dies on the way, the broker delivers the message 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import socket
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ingest import descriptors, topics_of
-from ingest.connection import Connection
+from ingest.connection import BulkSocket, Connection
 from ingest.decoder import Decoder
 from ingest.feedback import Feedback
 from ingest.handover import Handover, HandoverFailed
@@ -91,9 +92,10 @@ class Ingest:
         self._refusals: deque[Entry] = deque()
         self._outstanding = 0
         self._wake_out, self._wake_in = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
-        self._connect_backoff = Backoff()
+        for end in (self._wake_in, self._wake_out):
+            end.settimeout(0)
+        # Short: a restarted Mosquitto keeps nothing for a shared subscription before we are back.
+        self._connect_backoff = Backoff(most=1.0)
         self._connect_at = 0.0
         self._redis_backoff = Backoff()
         self._redis_at = 0.0
@@ -147,11 +149,10 @@ class Ingest:
 
     def _wait(self) -> None:
         sock = self._connection.socket()
-        reading = sock is not None and not self._full
-        if sock is not None and reading and sock.unread:
-            return
-        sources: list[object] = [self._wake_in]
-        if reading:
+        sources: list[socket.socket | BulkSocket] = [self._wake_in]
+        if sock is not None and not self._full:
+            if sock.unread:
+                return
             sources.append(sock)
         select.select(sources, [], [], self._patience())
 
@@ -210,8 +211,8 @@ class Ingest:
         except Exception as error:
             # A fault of ours must not hold up the next message; it is as visible as a fault of theirs.
             log.exception("a message on %r could not be decoded", topic)
-            problem = Rejected("internal", f"parkwatch failed on this message ({error!r})"[:300], "please report it")
-            self._reject(topic, payload, received, problem, taken)
+            fault = Rejected("internal", f"parkwatch failed on this message ({error!r})"[:300], "please report it")
+            self._reject(topic, payload, received, fault, taken)
 
     def _reject(self, topic: str | bytes, payload: bytes, received: int, problem: Rejected, taken: Taken) -> None:
         shown = topic if isinstance(topic, str) else topic.decode("utf-8", "backslashreplace")
@@ -245,18 +246,17 @@ class Ingest:
         fresh = self._onboarding.fresh()
         try:
             self._onboarding.save(self._directory)
+            self._tell_registered(fresh)
             while self._outgoing:
                 self._hand_over(self._outgoing[0])
                 self._outgoing.popleft()
         except (HandoverFailed, *AWAY) as error:
             if not self._redis_backoff.failures:
-                log.error("%s; readings wait, the broker keeps what we don't take", error)
+                log.error("Redis does not take readings (%s); they wait, the broker keeps what we don't take", error)
             self._redis_at = time.monotonic() + self._redis_backoff.next()
             return
         if self._redis_backoff.succeeded():
             log.warning("Redis is back")
-        for sensor in fresh:
-            self._feedback.registered(sensor, self._limits(sensor))
 
     def _hand_over(self, taken: Taken) -> None:
         if taken.rejected:
@@ -270,8 +270,18 @@ class Ingest:
         stored = [lines(taken.readings)] if taken.readings else []
         self._store.put(Parcel(b"\n".join(stored + quarantined), len(taken.readings), taken.tokens))
 
-    def _limits(self, sensor: Sensor) -> dict[str, list[str]]:
-        return {quantity: self._onboarding.limits_of(sensor, quantity) for quantity in sensor.channels}
+    def _tell_registered(self, fresh: list[Sensor]) -> None:
+        if not fresh:
+            return
+        quantities = {sensor.key: set(sensor.channels) for sensor in fresh}
+        for taken in self._outgoing:
+            for reading in taken.readings:
+                key, _, quantity = reading.series.rpartition("/")
+                if key in quantities:
+                    quantities[key].add(quantity)
+        for sensor in fresh:
+            limits = {name: self._onboarding.limits_of(sensor, name) for name in sorted(quantities[sensor.key])}
+            self._feedback.registered(sensor, limits)
 
     def _stored(self, tokens: list[Token]) -> None:
         """Called by the storing thread."""
@@ -289,10 +299,8 @@ class Ingest:
         self._refusals.append(Entry(line[:200], "influx", reason[:300], fix, line[:1024], self._clock.now()))
 
     def _acknowledge(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._wake_in.recv(4096)
-        except BlockingIOError:
-            pass
         while self._done:
             tokens = self._done.popleft()
             for mid, generation in tokens:
@@ -329,11 +337,13 @@ class Ingest:
         try:
             piece = names.heartbeat(f"ingest.{self._ident}")
             self._redis.set(piece, msgspec.json.encode(state), ex=names.HEARTBEAT_SECONDS)
+            for key in self._onboarding.follow(self._directory):
+                self._decoder.forget(key)
         except AWAY as error:
             log.debug("no heartbeat: %s", error)
 
     def _describe_ourselves(self) -> None:
-        """parkwatch watches itself with its own alarms: each ingest process is a sensor in every zone."""
+        """Parkwatch watches itself with its own alarms: each ingest process is a sensor in every zone."""
         title = Names(zh=f"parkwatch 接收进程 {self._ident}", en=f"parkwatch ingest {self._ident}")
         for zone in self._catalogue.zones:
             key = self._own_key(zone)

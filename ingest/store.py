@@ -20,7 +20,7 @@ from storage.spool import Spool
 log = logging.getLogger("parkwatch.ingest")
 
 #: Seconds to let lines gather before a write: InfluxDB and we pay per request more than per line.
-GATHER = 0.05
+GATHER = 0.1
 _MOST_LINES = 5_000
 _DRAIN_PER_TURN = 4
 
@@ -170,10 +170,14 @@ class Store:
             log.error("the spool is full: %d of the oldest readings were dropped", dropped)
 
     def _drain(self, spool: Spool) -> None:
-        for _ in range(_DRAIN_PER_TURN):
-            chunk = spool.oldest() if spool.waiting else None
-            if chunk is None or not self._write(chunk.lines):
-                return
-            spool.done(chunk)
-            if not spool.waiting:
-                log.info("the spool is empty again")
+        try:
+            for _ in range(_DRAIN_PER_TURN):
+                chunk = spool.oldest() if spool.waiting else None
+                if chunk is None or not self._write(chunk.lines):
+                    return
+                spool.done(chunk)
+                if not spool.waiting:
+                    log.info("the spool is empty again")
+        except sqlite3.Error as error:
+            # What could not be removed is written again, which changes nothing.
+            log.error("the spool %s can't be emptied (%s); trying again", spool.path, error)

@@ -102,7 +102,7 @@ class Alarm(msgspec.Struct, frozen=True, array_like=True):
     ``timers[k]`` runs while set-point ``k`` is passed but not reached (on-delay), or reached but no longer
     passed (off-delay). ``occurrence`` counts activations, ``version`` transitions. ``raised_t``/``raised_at``
     are the event and server time of the current or latest activation; ``value`` is the value that made the
-    latest transition. ``acknowledged_version`` is the version the last acknowledgement spoke of.
+    latest transition and ``why`` its reason. ``acknowledged_version`` is the version the last acknowledgement spoke of.
     """
 
     level: int = 0
@@ -116,6 +116,7 @@ class Alarm(msgspec.Struct, frozen=True, array_like=True):
     value: float | None = None
     acknowledged_version: int = 0
     acknowledged_by: str = ""
+    why: str = ""
 
     @property
     def condition(self) -> Condition:
@@ -190,10 +191,11 @@ def alarm_id(series: str, limit: str) -> str:
 
 def split_alarm_id(alarm: str) -> tuple[str, str]:
     """Return series and limit of an alarm id; raises ``ValueError`` if it is none."""
-    parts = alarm.split(".")
-    if len(parts) != 5 or not all(parts):
-        raise ValueError(f"{alarm!r} is not an alarm id; write zone.site.sensor.quantity.limit")
-    return "/".join(parts[:4]), parts[4]
+    match alarm.split("."):
+        case [zone, site, sensor, quantity, limit] if all((zone, site, sensor, quantity, limit)):
+            return f"{zone}/{site}/{sensor}/{quantity}", limit
+        case _:
+            raise ValueError(f"{alarm!r} is not an alarm id; write zone.site.sensor.quantity.limit")
 
 
 def notify_for(event: Event, availability: Availability) -> Notify:

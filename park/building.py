@@ -354,7 +354,7 @@ def _versioned(row: rows.LimitRow, guidance: Guidance, measures: _Measures) -> L
         off_delay=row.off_delay,
         unit=measures.unit,
         source=row.source,
-        clause=row.clause,
+        clause=_names(row.clause),
         provenance=row.provenance,
         version="",
         guidance=guidance,
@@ -395,7 +395,8 @@ def _claim_problems(row: rows.LimitRow, path: Path) -> Iterator[Problem]:
         ("names", "zh"): row.names.zh,
         ("names", "en"): row.names.en,
         ("source",): row.source,
-        ("clause",): row.clause,
+        ("clause", "zh"): row.clause.zh,
+        ("clause", "en"): row.clause.en,
     }
     for key, text in texts.items():
         claim = _CLAIMS.search(text)

@@ -202,7 +202,7 @@ def _move(
     alarm: Alarm, level: int, timers: Timers, series: str, limit: Limit, moment: _Moment
 ) -> tuple[Alarm, Transition]:
     moved, event = alarms.reach(alarm, level, t=moment.t, at=moment.now, value=moment.value)
-    moved = _with_timers(moved, _timers_after(timers, alarm.level, level))
+    moved = msgspec.structs.replace(_with_timers(moved, _timers_after(timers, alarm.level, level)), why=moment.why)
     # A return quotes the set-point that it returned from.
     point = limit.point(level or alarm.level)
     transition = Transition(

@@ -69,7 +69,8 @@ class Limit(msgspec.Struct, frozen=True):
 
     ``set_points`` are ordered by severity, mildest first. ``deadband`` is in the canonical unit, delays are in
     ms. ``unit`` is the unit the source is written in and ``shown_per_canonical`` the factor from the canonical
-    unit to it, so that a page quotes the law's own number. ``valid_from``/``valid_to`` are ms, half open.
+    unit to it, so that a page quotes the law's own number. ``clause`` says where in the source the number stands
+    and, after a colon, what it means there. ``valid_from``/``valid_to`` are ms, half open.
     """
 
     id: str
@@ -83,7 +84,7 @@ class Limit(msgspec.Struct, frozen=True):
     off_delay: int
     unit: str
     source: str
-    clause: str
+    clause: Names
     provenance: str
     version: str
     guidance: Guidance

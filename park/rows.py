@@ -25,6 +25,9 @@ _LONGEST = 366 * _UNITS_MS["d"]
 _DAY = re.compile(r"((?:19|2\d)\d\d)-(\d\d)-(\d\d)")
 _QUOTED = 60
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CLAUSE_NUMBER = r"(?:[A-Z]\.?)?\d+(?:[.-]\d+)*[a-z]?(?: ?\([a-z\d]{1,3}\))*"
+_CLAUSE_NUMBERS = re.compile(rf"{_CLAUSE_NUMBER}(?:, ?{_CLAUSE_NUMBER})*")
+_CLAUSE_EXAMPLE = '{zh: "第 4.2 条", en: "section 4.2"}'
 
 # Dates in Chinese law are Chinese days.
 CHINA = dt.timezone(dt.timedelta(hours=8))
@@ -109,6 +112,31 @@ class NamesRow(Row):
 _NAMES = Field(examples=["{zh: 氟化氢, en: hydrogen fluoride}"])
 
 
+def clause(value: object) -> object:
+    """Take a plain clause number for both languages; raises ``ValueError`` for plain words and for YAML numbers."""
+    if isinstance(value, str) and _CLAUSE_NUMBERS.fullmatch(value):
+        return {"zh": value, "en": value}
+    refusal = _clause_refusal(value)
+    if refusal:
+        raise ValueError(refusal)
+    return value
+
+
+def _clause_refusal(value: object) -> str:
+    """Return what is wrong with a plain clause; a YAML number may have lost digits, so it is not taken for a text."""
+    if isinstance(value, str):
+        return (
+            f"{shortened(value)} is in one language; write the clause in both, such as clause: {_CLAUSE_EXAMPLE}, "
+            f"or only its number, such as clause: '5.5.2'"
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value} is a number, in which 5.10 is 5.1; write a clause number in quotes: clause: '5.5.2'"
+    return ""
+
+
+Clause = Annotated[NamesRow, BeforeValidator(clause)]
+
+
 class SiteRow(Row):
     """A site in ``zones.yaml``."""
 
@@ -183,7 +211,7 @@ class LimitRow(Row):
     on_delay: Duration = Field(examples=["2s"])
     off_delay: Duration = Field(examples=["30s"])
     source: Text = Field(examples=["GB/T 50493-2019"])
-    clause: Text = Field(examples=["5.5.2"])
+    clause: Clause = Field(examples=[_CLAUSE_EXAMPLE])
     provenance: Literal["verified", "knowledge", "unverified"] = Field(examples=["unverified"])
     valid_from: Day | None = Field(default=None, examples=["2026-03-01"])
     valid_to: Day | None = Field(default=None, examples=["2030-12-31"])

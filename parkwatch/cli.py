@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from field.connection import RefusedError, Stopped
 from field.incidents import UnknownIncidentError, choose
@@ -25,6 +25,7 @@ from field.replay import replay as replay_recording
 from field.replay_map import ReplayInputError
 from park.alarms import Acknowledgement, StaleAcknowledgement, Transition
 from park.sharding import shard_of
+from park.topics import PREFIX
 from parkwatch import doctor as doctors
 from parkwatch.desk import FAILED, UNUSABLE, catalogue, connected, log_to_terminal, out, settings, stop
 from parkwatch.pieces import pieces
@@ -135,7 +136,7 @@ def sensors(
         _print_json(found)
         return
     table = Table(
-        "sensor", "名称 / name", "location", "interval", "gateway", "quantities", title=f"{len(found)} sensors"
+        _key("sensor"), "名称 / name", "location", "interval", "gateway", "quantities", title=f"{len(found)} sensors"
     )
     for sensor in found:
         names = f"{sensor.names.zh} / {sensor.names.en}" if sensor.names else "(no $meta)"
@@ -252,7 +253,12 @@ def _forget(chosen: Settings, directory: Directory, key: str) -> None:
     if zone in park.zones:
         shard = ShardStates(directory.client, shard_of(zone, site, park.zones[zone].shards))
         shard.forget(series for series in shard.load_all() if series.startswith(f"{key}/"))
-    out.print(f"{key} is forgotten; it registers again if it publishes", highlight=False)
+    out.print(
+        f"{key} is forgotten; it registers again if it publishes. If it had a $meta, take that back too, or ingest "
+        f"learns of it again when it starts: publish an empty retained message to {PREFIX}/{key}/$meta",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _print_json(content: object) -> None:
@@ -269,20 +275,13 @@ def _print_summary(summary: Summary) -> None:
 
 
 def _print_alarms(active: list[Snapshot]) -> None:
-    table = Table(
-        "priority", "state", "alarm", "value", "set-point", "since", "occurrence", title=f"{len(active)} alarms"
-    )
     for alarm in active:
-        table.add_row(
-            alarm.priority,
-            alarm.state.value,
-            alarm.alarm,
-            _number(alarm.value, alarm.unit) if alarm.set_point is not None else alarm.why,
-            _number(alarm.set_point, alarm.unit),
-            _time(alarm.raised_at),
-            f"{alarm.occurrence} (version {alarm.version})",
-        )
-    out.print(table)
+        value, set_point = _number(alarm.value, alarm.unit), _number(alarm.set_point, alarm.unit)
+        what = alarm.why if alarm.set_point is None else f"{value}, set-point {set_point}"
+        _line(f"{alarm.priority:8} {alarm.state.value:5}  {alarm.alarm}")
+        seen = f"occurrence {alarm.occurrence}, version {alarm.version}"
+        _line(f"                {what}; since {_time(alarm.raised_at)}; {seen}")
+    _line(f"{len(active)} alarms" if active else "no alarms")
 
 
 def _print_journal(found: list[Transition], *, as_json: bool, as_csv: bool) -> None:
@@ -296,10 +295,21 @@ def _print_journal(found: list[Transition], *, as_json: bool, as_csv: bool) -> N
         writer.writerow(columns)
         writer.writerows(rows)
         return
-    table = Table(*columns, title=f"{len(found)} transitions")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    out.print(table)
+    for t in found:
+        states = f"{t.before.value:>5} → {t.after.value:5}"
+        value = "" if t.value is None else f"{t.value:.4g}"
+        _line("  ".join([_time(t.at), f"{t.event:12}", states, t.alarm, value, t.by, t.why]).rstrip())
+    _line(f"{len(found)} transitions")
+
+
+def _key(title: str) -> Column:
+    """A column whose words must be whole, however narrow the terminal: they are typed again elsewhere."""
+    return Column(title, overflow="fold", ratio=2)
+
+
+def _line(text: str) -> None:
+    """Print a line as it is: an alarm's id must survive a narrow terminal and a pipe."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None, unit: str) -> str:

@@ -12,17 +12,26 @@ local work = cmsgpack.unpack(ARGV[1])
 if work.take > 0 and (tonumber(redis.call('GET', KEYS[2]) or '0')) ~= work.consumed then
   return {'inbox'}
 end
-local conflicts = {}
-for _, entry in ipairs(work.records) do
-  local stored = redis.call('HGET', KEYS[3], entry[1])
-  local version = stored and tonumber(string.match(stored, '^%d+')) or 0
-  if version ~= entry[2] then conflicts[#conflicts + 1] = entry[1] end
+local names, fields, conflicts = {}, {}, {}
+for n, entry in ipairs(work.records) do
+  names[n] = entry[1]
+  fields[2 * n - 1] = entry[1]
+  fields[2 * n] = entry[3] .. ' ' .. entry[4]
+end
+-- In portions: Lua's stack has an end.
+for first = 1, #names, 1000 do
+  local last = math.min(first + 999, #names)
+  for n, stored in ipairs(redis.call('HMGET', KEYS[3], unpack(names, first, last))) do
+    local entry = work.records[first + n - 1]
+    local version = stored and tonumber(string.match(stored, '^%d+')) or 0
+    if version ~= entry[2] then conflicts[#conflicts + 1] = entry[1] end
+  end
 end
 if #conflicts > 0 then
-  return {'series', unpack(conflicts)}
+  return {'series', unpack(conflicts, 1, 1000)}
 end
-for _, entry in ipairs(work.records) do
-  redis.call('HSET', KEYS[3], entry[1], entry[3] .. ' ' .. entry[4])
+for first = 1, #fields, 2000 do
+  redis.call('HSET', KEYS[3], unpack(fields, first, math.min(first + 1999, #fields)))
 end
 for _, entry in ipairs(work.alarms) do
   if entry[2] == '' then

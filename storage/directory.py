@@ -6,7 +6,7 @@ import msgspec
 import redis
 
 from park.sensors import Sensor
-from storage import names
+from storage import names, stored
 
 _SENSOR = msgspec.json.Decoder(Sensor)
 
@@ -19,13 +19,13 @@ class Directory:
 
     def all(self) -> dict[str, Sensor]:
         """Every registered sensor, by ``zone/site/sensor``."""
-        stored: dict[bytes, bytes] = self.client.hgetall(names.SENSORS)
-        return {key.decode(): _SENSOR.decode(value) for key, value in stored.items()}
+        sensors = stored.everything(self.client, names.SENSORS)
+        return {key.decode(): _SENSOR.decode(value) for key, value in sensors.items()}
 
     def get(self, key: str) -> Sensor | None:
         """One sensor, or ``None``."""
-        stored = self.client.hget(names.SENSORS, key)
-        return None if stored is None else _SENSOR.decode(stored)
+        sensor = self.client.hget(names.SENSORS, key)
+        return None if sensor is None else _SENSOR.decode(sensor)
 
     def put(self, sensor: Sensor) -> None:
         """Store a descriptor and tell the zone's workers."""
@@ -58,5 +58,5 @@ class Directory:
 
     def gateways(self) -> dict[str, dict[str, object]]:
         """State of every gateway that ever spoke, by ``zone/gateway``."""
-        stored: dict[bytes, bytes] = self.client.hgetall(names.GATEWAYS)
-        return {key.decode(): msgspec.json.decode(value) for key, value in stored.items()}
+        states = stored.everything(self.client, names.GATEWAYS)
+        return {key.decode(): msgspec.json.decode(value) for key, value in states.items()}

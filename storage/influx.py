@@ -6,6 +6,7 @@ the official client's; only its generic call is used, because its own write API 
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -28,13 +29,18 @@ class LinesRejected(Exception):
 
 
 class Influx:
-    """One connection to one InfluxDB database."""
+    """One connection to one InfluxDB database.
+
+    ``token`` may also be ``name:password``: a user of 1.x, or of 2.x made by ``influx v1 auth create``, which can be
+    allowed to do less than 2.x's own tokens of an operator.
+    """
 
     def __init__(self, url: str, database: str, token: str | None = None, timeout_ms: int = 5_000) -> None:
         self.url = url
         self.database = database
-        self._client = InfluxDBClient(url=url, token=token or "", org="", timeout=timeout_ms, retries=False)
-        self._headers = {"Authorization": f"Token {token}"} if token else {}
+        self._client = InfluxDBClient(url=url, token="", org="", timeout=timeout_ms, retries=False)
+        # Ours alone: the client would send one of its own, as a token, over it.
+        self._headers = {"Authorization": _authorization(token)} if token else {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -46,10 +52,12 @@ class Influx:
         Raises :class:`InfluxUnavailable`.
         """
         days = names.RETENTION_RAW_DAYS
-        policy = f'"{names.RETENTION_RAW}" ON "{self.database}" DURATION {days}d REPLICATION 1 SHARD DURATION 7d DEFAULT'
+        policy = f'"{names.RETENTION_RAW}" ON "{self.database}"'
         try:
             self._statement(f'CREATE DATABASE "{self.database}"')
-            self._statement(f"CREATE RETENTION POLICY {policy}")
+            self._statement(
+                f"CREATE RETENTION POLICY {policy} DURATION {days}d REPLICATION 1 SHARD DURATION 7d DEFAULT"
+            )
         except LinesRejected:
             # 2.x: buckets are made at set-up, and this statement is not offered. A policy that exists with
             # another duration is the operator's choice. Writing tells whether either is really there.
@@ -99,6 +107,11 @@ class Influx:
         except (HTTPError, OSError) as error:
             raise InfluxUnavailable(f"InfluxDB at {self.url} does not answer ({_short(error)})") from error
         return data.decode()
+
+
+def _authorization(token: str) -> str:
+    # 2.x knows such a login by basic authentication only: after "Token" it takes the password for a token of its own.
+    return f"Basic {base64.b64encode(token.encode()).decode('ascii')}" if ":" in token else f"Token {token}"
 
 
 def _refusal(error: ApiException) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+
 # Redis, per shard
 def inbox(shard: str) -> str:
     """List of encoded batches that wait for the shard's worker."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 import redis
 
-from storage import names
+from storage import names, stored
 
 PAYLOAD_KEPT = 1024
 
@@ -44,13 +44,13 @@ class Quarantine:
 
     def newest(self, most: int = 100) -> list[Entry]:
         """The newest entries, newest first."""
-        found = self.client.xrevrange(names.QUARANTINE, count=most)
-        return [msgspec.json.decode(fields[b"entry"], type=Entry) for _, fields in found]
+        found = stored.newest(self.client, names.QUARANTINE, 0, most)
+        return [msgspec.json.decode(fields[b"entry"], type=Entry) for fields in found]
 
     def counts(self) -> dict[str, int]:
         """How many messages were quarantined for each reason code."""
-        stored: dict[bytes, bytes] = self.client.hgetall(names.QUARANTINE_COUNTS)
-        return {key.decode(): int(value) for key, value in stored.items()}
+        counts = stored.everything(self.client, names.QUARANTINE_COUNTS)
+        return {key.decode(): int(value) for key, value in counts.items()}
 
 
 def readable(payload: bytes) -> str:

@@ -7,7 +7,6 @@ without content by name. See docs/decisions/0001-inbox.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import redis
 from celery import Celery
@@ -19,15 +18,16 @@ from park.sharding import queue_of
 from storage import names
 
 
-def celery_app(redis_url: str, shards: Iterable[str], **settings: Any) -> Celery:
+def celery_app(redis_url: str, shards: Iterable[str], **settings: object) -> Celery:
     """Return a Celery application on ``redis_url`` with what every side has to agree on: a queue per shard."""
     app = Celery("parkwatch", broker=redis_url)
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
+        # Early: a doorbell holds nothing that could be lost, what matters stays in the inbox until it is committed.
+        task_acks_late=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_prefetch_multiplier=1,
         task_queues=[_queue(shard) for shard in shards],
         task_create_missing_queues=False,

@@ -7,6 +7,8 @@ acknowledged. Beyond the cap the oldest lines go first, and every one that goes 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,26 +54,40 @@ class Spool:
         return int(self._db.execute("SELECT readings FROM dropped").fetchone()[0])
 
     def add(self, lines: bytes, readings: int) -> int:
-        """Store ``lines`` durably and return how many older readings had to go for them."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute(
-            "INSERT INTO chunks (readings, bytes, lines) VALUES (?, ?, ?)", (readings, len(lines), lines)
-        )
-        self._readings += readings
-        self._bytes += len(lines)
-        dropped = self._make_room()
-        if dropped:
-            self._db.execute("UPDATE dropped SET readings = readings + ?", (dropped,))
-        self._db.execute("COMMIT")
-        return dropped
+        """Store ``lines`` durably and return how many readings, oldest first, had to go for the cap.
 
-    def _make_room(self) -> int:
-        dropped = 0
-        while self._bytes > self._cap:
+        Raises ``sqlite3.Error``, and then nothing has changed.
+        """
+        added = (readings, len(lines), lines)
+        with self._transaction():
+            self._db.execute("INSERT INTO chunks (readings, bytes, lines) VALUES (?, ?, ?)", added)
+            gone = self._make_room(self._bytes + len(lines) - self._cap)
+        self._readings += readings - gone[0]
+        self._bytes += len(lines) - gone[1]
+        return gone[0]
+
+    def _make_room(self, excess: int) -> tuple[int, int]:
+        """Remove the oldest chunks until ``excess`` bytes are gone; return the readings and bytes that went."""
+        readings = size = 0
+        while size < excess:
             oldest = self._db.execute("SELECT id, readings, bytes FROM chunks ORDER BY id LIMIT 1").fetchone()
-            self._remove(*oldest)
-            dropped += oldest[1]
-        return dropped
+            self._db.execute("DELETE FROM chunks WHERE id = ?", (oldest[0],))
+            readings, size = readings + oldest[1], size + oldest[2]
+        if readings:
+            self._db.execute("UPDATE dropped SET readings = readings + ?", (readings,))
+        return readings, size
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            # Some errors (a full disk) have rolled back already.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def oldest(self) -> Chunk | None:
         """The chunk to write next, or ``None``."""
@@ -79,13 +95,10 @@ class Spool:
         return None if row is None else Chunk(*row)
 
     def done(self, chunk: Chunk) -> None:
-        """Remove a chunk that has been written."""
-        self._remove(chunk.id, chunk.readings, len(chunk.lines))
-
-    def _remove(self, chunk_id: int, readings: int, size: int) -> None:
-        self._db.execute("DELETE FROM chunks WHERE id = ?", (chunk_id,))
-        self._readings -= readings
-        self._bytes -= size
+        """Remove a chunk that has been written. Raises ``sqlite3.Error``: then it stays, and may be written again."""
+        self._db.execute("DELETE FROM chunks WHERE id = ?", (chunk.id,))
+        self._readings -= chunk.readings
+        self._bytes -= len(chunk.lines)
 
     def close(self) -> None:
         """Close the file."""

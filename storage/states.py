@@ -6,7 +6,7 @@ journal and outbox never disagree, and a batch that was evaluated is gone from t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from park import alarms
 from park.alarms import Alarm, Event, Notify, State, Transition
 from park.catalogue import Catalogue
 from park.evaluate import Record
-from park.limits import Limit
+from park.limits import Kind, Limit
 from park.readings import Reading, split_series
 from park.sharding import shard_of
-from storage import names
+from storage import names, stored
 
 _LUA = (Path(__file__).parent / "commit.lua").read_text(encoding="utf-8")
 _RECORD = msgspec.json.Decoder(Record)
@@ -48,11 +48,15 @@ class Versioned:
 
 @dataclass(slots=True)
 class Work:
-    """What one piece of evaluation wants to commit."""
+    """What one piece of evaluation wants to commit.
+
+    ``records`` (version before, record) are written; ``quiet`` ones only moved "last seen" and may wait.
+    """
 
     take: int = 0
     consumed: int = 0
     records: dict[str, tuple[int, Record]] = field(default_factory=dict)
+    quiet: dict[str, tuple[int, Record]] = field(default_factory=dict)
     transitions: list[tuple[Transition, Alarm]] = field(default_factory=list)
 
 
@@ -138,8 +142,7 @@ class ShardStates:
 
     def waiting(self, most: int) -> list[bytes]:
         """Up to ``most`` batches at the inbox's head; they stay there until they are committed."""
-        batches: list[bytes] = self.client.lrange(names.inbox(self.shard), 0, most - 1)
-        return batches
+        return stored.head(self.client, names.inbox(self.shard), most)
 
     def attend(self, milliseconds: int) -> None:
         """Say for so long that nobody needs to ring; 0 takes it back."""
@@ -148,24 +151,23 @@ class ShardStates:
         else:
             self.client.delete(names.attended(self.shard))
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until the inbox holds something; false if it did not within ``seconds``."""
-        inbox = names.inbox(self.shard)
-        # From the head to the head: a look that blocks and changes nothing.
-        return self.client.blmove(inbox, inbox, seconds, "LEFT", "LEFT") is not None
+    def wait(self, seconds: float) -> list[bytes]:
+        """Wait for the batch at the inbox's head; empty if none came within ``seconds``."""
+        head = stored.wait_for_head(self.client, names.inbox(self.shard), seconds)
+        return [] if head is None else [head]
 
     def load_all(self) -> dict[str, Versioned]:
         """Load every record of the shard."""
-        stored: dict[bytes, bytes] = self.client.hgetall(names.series(self.shard))
-        return {key.decode(): _versioned(value) for key, value in stored.items()}
+        records = stored.everything(self.client, names.series(self.shard))
+        return {key.decode(): _versioned(value) for key, value in records.items()}
 
     def load(self, series: Iterable[str]) -> dict[str, Versioned]:
         """Load the records of ``series``; one that is not stored comes as an empty record."""
         wanted = list(series)
         if not wanted:
             return {}
-        stored: list[bytes | None] = self.client.hmget(names.series(self.shard), wanted)
-        return {key: _versioned(value) for key, value in zip(wanted, stored, strict=True)}
+        records = stored.some(self.client, names.series(self.shard), wanted)
+        return {key: _versioned(value) for key, value in zip(wanted, records, strict=True)}
 
     def commit(self, work: Work, catalogue: Catalogue, now: int) -> None:
         """Commit ``work`` whole, or raise :class:`Conflict` and change nothing."""
@@ -194,14 +196,14 @@ class ParkStates:
 
     def alarms(self) -> list[Snapshot]:
         """Every alarm that is not normal, the most urgent first."""
-        stored: Mapping[bytes, bytes] = self.client.hgetall(names.ALARMS)
-        found = [msgspec.json.decode(value, type=Snapshot) for value in stored.values()]
+        snapshots = stored.everything(self.client, names.ALARMS).values()
+        found = [msgspec.json.decode(value, type=Snapshot) for value in snapshots]
         return sorted(found, key=lambda snapshot: (_RANK[snapshot.priority], -snapshot.raised_at, snapshot.alarm))
 
     def journal(self, since: int = 0, most: int = 1000) -> list[Transition]:
         """Transitions journalled since the server time ``since`` (ms), newest first, at most ``most``."""
-        entries = self.client.xrevrange(names.JOURNAL, "+", f"{since}-0", count=most)
-        return [decode_transition(fields[b"transition"]) for _, fields in entries]
+        entries = stored.newest(self.client, names.JOURNAL, since, most)
+        return [decode_transition(fields[b"transition"]) for fields in entries]
 
     def acknowledge(
         self, alarm: str, *, occurrence: int, version: int, by: str, comment: str, now: int
@@ -236,7 +238,7 @@ class ParkStates:
         series, limit_id = alarms.split_alarm_id(alarm)
         limit = self.catalogue.limit(limit_id)
         before = versioned.record.alarms[limit_id]
-        point = limit.set_points[max(after.level, 1) - 1]
+        point = limit.point(after.level)
         transition = Transition(
             alarm=alarm,
             series=series,
@@ -265,7 +267,7 @@ def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
     """What the console shows of ``alarm`` after ``transition``."""
     zone, site, sensor, quantity = split_series(transition.series)
     # An acknowledgement carries no set-point of its own: the alarm's level says which one it is about.
-    point = limit.set_points[max(alarm.level, 1) - 1]
+    point = limit.point(alarm.level)
     return Snapshot(
         alarm=transition.alarm,
         series=transition.series,
@@ -288,8 +290,8 @@ def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
         at=transition.at,
         value=None if alarm.value is None else limit.shown(alarm.value),
         unit=limit.unit,
-        set_point=limit.shown(point.at) if transition.set_point is not None or limit.unit else None,
-        why=transition.why,
+        set_point=None if limit.kind is Kind.QUALITY else limit.shown(point.at),
+        why=alarm.why,
         acknowledged_by=alarm.acknowledged_by,
     )
 
@@ -304,23 +306,27 @@ def _known_alarm(alarm: str) -> tuple[str, str]:
         raise KeyError(alarm) from error
 
 
-def _versioned(stored: bytes | None) -> Versioned:
-    if stored is None:
+def _versioned(value: bytes | None) -> Versioned:
+    if value is None:
         return Versioned(Record())
-    version, _, record = stored.partition(b" ")
+    version, _, record = value.partition(b" ")
     return Versioned(_RECORD.decode(record), int(version))
 
 
 def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
-    latest = {transition.alarm: (transition, alarm) for transition, alarm in work.transitions}
+    # Late data says nothing about how an alarm stands now.
+    latest = {
+        transition.alarm: (transition, alarm)
+        for transition, alarm in work.transitions
+        if transition.event is not Event.LATE
+    }
     content: dict[str, Any] = {
         "take": work.take,
         "consumed": work.consumed,
         "now": now,
         "journal_length": names.JOURNAL_LENGTH,
         "records": [
-            (series, version, version + 1, _text(record))
-            for series, (version, record) in work.records.items()
+            (series, version, version + 1, _text(record)) for series, (version, record) in work.records.items()
         ],
         "alarms": [(alarm, _shown(*entry, catalogue)) for alarm, entry in latest.items()],
         "journal": [_text(transition) for transition, _ in work.transitions],

@@ -107,7 +107,7 @@ limits:
     on_delay: 2s
     off_delay: 1min
     source: parkwatch
-    clause: Suggestion, not law
+    clause: {zh: 建议值，非标准规定, en: "Suggestion, not law"}
     provenance: unverified
     guidance: leak
   - id: no-data
@@ -118,7 +118,7 @@ limits:
     on_delay: 60s
     off_delay: 10s
     source: parkwatch
-    clause: Own practice
+    clause: {zh: 自定做法, en: Own practice}
     provenance: unverified
     guidance: leak
 """,
@@ -177,7 +177,17 @@ CASES = {
     ),
     "number in quotes": Case(GAS, "deadband: 1", 'deadband: "1" #!', "write for example deadband: 0.5"),
     "no infinite number": Case(GAS, "at: 20,", "at: .inf,", "finite"),
-    "number as text": Case(GAS, 'clause: "5.5.2"', "clause: 5.5 #!", "valid string"),
+    "number as text": Case(GAS, 'clause: "5.5.2"', "clause: 5.5 #!", "in quotes: clause: '5.5.2'"),
+    "clause in one language": Case(
+        GAS,
+        'clause: "5.5.2"',
+        'clause: "5.5.2: 100 % of the MAC" #!',
+        "write the clause in both, such as clause: {zh:",
+    ),
+    "clause in one language, zh": Case(GAS, 'clause: "5.5.2"', "clause: 第5.5.2条 #!", "write the clause in both"),
+    "half a clause": Case(GAS, 'clause: "5.5.2"', "clause: {en: section 4.2} #!", "'zh' is missing"),
+    "truth value for a clause": Case(GAS, 'clause: "5.5.2"', "clause: true #!", "write for example clause: {zh:"),
+    "no clause": Case(GAS, '    clause: "5.5.2"\n', "", "'clause' is missing; write clause: {zh:"),
     "truth value": Case(ALERTS, "url_env: DUTY_URL", "url_env: DUTY_URL\n    notices: 1 #!", "notices: true"),
     "three set-points": Case(
         GAS,
@@ -276,7 +286,8 @@ CASES = {
         "provenance: verified\n    valid_from: 2031-01-01 #!\n    valid_to: 2030-12-31",
         "is after valid_to 2030-12-31",
     ),
-    "claim of law": Case(TANKS, "clause: Suggestion, not law", "clause: the statutory limit #!", "'suggested'"),
+    "claim of law": Case(TANKS, 'en: "Suggestion, not law"}', "en: the statutory limit} #!", "'suggested'"),
+    "claim of law in a clause, zh": Case(TANKS, "{zh: 建议值，非标准规定, ", "{zh: 法定限值, ", "建议"),
     "claim of law, zh": Case(TANKS, "zh: 液位低（建议值）", "zh: 液位法定限值", "建议"),
     "quality with a value": Case(TANKS, "{severity: bad, ", "{severity: bad, at: 1, ", "leave 'at' out"),
     "quality severity": Case(TANKS, "severity: bad", "severity: high", "write severity: bad"),
@@ -399,6 +410,25 @@ def test_two_problems_of_one_row_are_both_told(folder: Path) -> None:
     text = SMALL[GAS].replace("side: high", "side: up").replace("deadband: 1", "deadband: -1")
     (folder / GAS).write_text(text, encoding="utf-8")
     assert [problem.line for problem in problems(folder)] == [8, 13]
+
+
+@pytest.mark.parametrize("number", ["5.5.2", "7", "A.1", "D.2.2", "B2", "4.2(b)", "4.2 (1)", "12a", "5.5.2, 5.5.3"])
+def test_a_clause_number_stands_for_both_languages(folder: Path, number: str) -> None:
+    text = SMALL[GAS].replace('clause: "5.5.2"', f"clause: '{number}'")
+    (folder / GAS).write_text(text, encoding="utf-8")
+    assert configuration.load(folder).limit("h2s-detector").clause == Names(number, number)
+
+
+@pytest.mark.parametrize("words", ["section 4.2", "Own practice", "表 A.1", "5.5.2: 25 %LEL", "5.5.2 and 5.5.3", " "])
+def test_a_clause_in_words_needs_both_languages(folder: Path, words: str) -> None:
+    text = SMALL[GAS].replace('clause: "5.5.2"', f"clause: '{words}'")
+    (folder / GAS).write_text(text, encoding="utf-8")
+    (only,) = problems(folder)
+    assert (only.line, only.file) == (17, str(folder / GAS))
+    assert "is in one language; write the clause in both" in only.message
+    both = SMALL[GAS].replace('clause: "5.5.2"', "clause: {zh: 第 4.2 条, en: section 4.2}")
+    (folder / GAS).write_text(both, encoding="utf-8")
+    assert configuration.load(folder).limit("h2s-detector").clause == Names("第 4.2 条", "section 4.2")
 
 
 def test_an_unreadable_file_makes_no_other_file_wrong(folder: Path) -> None:
@@ -644,9 +674,17 @@ def test_everything_staff_read_is_there_in_both_languages(default: Catalogue) ->
     for text in texts:
         assert text["zh"].strip()
         assert text["en"].strip()
-        assert text["en"].isascii() or "°" in text["en"], text
+        assert re.sub("[°µ]", "", text["en"]).isascii(), text
     guidance = [msgspec.to_builtins(limit.guidance) for limit in default.limits]
     assert all(any(sign > "\u4e00" for sign in text["zh"]) for text in names_in(guidance))
+
+
+def test_the_clauses_of_both_languages_quote_the_same_numbers(default: Catalogue) -> None:
+    number = re.compile(r"(?<![A-Za-z\d.])\d+(?:\.\d+)*(?![A-Za-z\d])")
+    for limit in default.limits:
+        assert re.search("[\u4e00-\u9fff]", limit.clause.zh), limit.id
+        assert sorted(number.findall(limit.clause.zh)) == sorted(number.findall(limit.clause.en)), limit.id
+        assert limit.clause.zh.count("：") == limit.clause.en.count(":"), limit.id
 
 
 def names_in(value: object) -> Iterator[dict[str, str]]:

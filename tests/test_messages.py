@@ -40,7 +40,7 @@ def test_a_page_in_english_says_everything_a_person_needs() -> None:
         "Site: HF unit (hf-unit)",
         "Sensor: HF detector 1 (hf-01)",
         "Value: HF 5.1 mg/m³ > 4",
-        "Source: GB/T 50493-2019 5.5.2 [verified]",
+        "Source: GB/T 50493-2019 5.5.2: 100 % of the MAC [verified]",
         "Since: 2026-01-02 03:12:04 UTC+8 (19:12:04 UTC)",
         "Event time: 2026-01-02 03:12:04 UTC+8 (19:12:04 UTC)",
         "State: active, not acknowledged (UNACK)",
@@ -60,7 +60,7 @@ def test_a_page_in_chinese_says_the_same() -> None:
         "处置：撤离并佩戴正压呼吸器",
         "响应时限：2 分钟",
         "后果：人员中毒",
-        "依据：GB/T 50493-2019 5.5.2 [已核实]",
+        "依据：GB/T 50493-2019 第5.5.2条：最高容许浓度的 100% [已核实]",
     ):
         assert part in text.text
 
@@ -97,6 +97,10 @@ def test_a_limit_that_was_taken_out_is_named_by_its_id() -> None:
     assert composed.labels.limit == Names("gone", "gone")
     assert (composed.value, composed.unit) == (5100.0, "µg/m³")
     assert composed.guidance is None
+    assert (composed.source, composed.clause) == ("", Names("", ""))
+    for language, label in (("zh", "依据"), ("en", "Source")):
+        assert label not in composed.text(language).text
+    assert "(" not in line(composed)
 
 
 def test_places_without_names_stand_for_themselves() -> None:
@@ -110,6 +114,15 @@ def test_the_terminal_line_is_one_line() -> None:
         "03:12:05 CRITICAL new-materials/hf-unit/hf-01 HF 5.1 mg/m³ > 4 (GB/T 50493-2019 5.5.2): HF leak, alarm"
     )
     assert "\n" not in line(message(Event.RETURNED))
+
+
+@pytest.mark.parametrize(
+    ("clause", "told"),
+    [("5.5.2", " 5.5.2"), ("5.5.2: of the MAC: 100 %", " 5.5.2"), ("class II, 1 h", " class II, 1 h"), ("", "")],
+)
+def test_the_terminal_line_leaves_out_what_explains_the_clause(clause: str, told: str) -> None:
+    explained = msgspec.structs.replace(message(), clause=Names("无关：无关", clause))
+    assert f"> 4 (GB/T 50493-2019{told}): HF leak" in line(explained)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +188,7 @@ def test_the_json_keeps_its_schema() -> None:
         "server_time": "2026-01-01T19:12:05.000Z",
         "since": "2026-01-01T19:12:04.960Z",
         "source": "GB/T 50493-2019",
-        "clause": "5.5.2",
+        "clause": {"zh": "第5.5.2条：最高容许浓度的 100%", "en": "5.5.2: 100 % of the MAC"},
         "provenance": "verified",
         "why": "",
         "by": "parkwatch",

@@ -121,7 +121,7 @@ def threshold(quantity: str, at: float) -> Limit:
         off_delay=0,
         unit="mg/m3",
         source="test",
-        clause="",
+        clause=text,
         provenance="unverified",
         version="1",
         guidance=Guidance(text, text, text, 60),

@@ -14,7 +14,11 @@ from typing import Any
 import msgspec
 import redis
 from celery import Celery, signals
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.worker.consumer import Consumer
+from celery.worker.consumer.consumer import CONNECTION_RETRY
+from celery.worker.state import maybe_shutdown
+from kombu import Connection
 
 from park.catalogue import Catalogue
 from park.sharding import queue_of
@@ -45,12 +49,16 @@ def worker_app(settings: Settings, catalogue: Catalogue, shard: str, clock: Cloc
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
         worker_enable_remote_control=False,
+        worker_consumer=_Consumer,
     )
-    tasks = Tasks(evaluator, client, clock)
-    app.task(tasks.evaluate, name=names.TASK_EVALUATE)
-    app.task(tasks.sweep, name=names.TASK_SWEEP)
+    outage = Outage()
+    tasks = Tasks(evaluator, client, clock, outage)
+    app.parkwatch_outage = outage
+    # Not shared: another application of this process would be given this shard's tasks.
+    app.task(tasks.evaluate, name=names.TASK_EVALUATE, shared=False)
+    app.task(tasks.sweep, name=names.TASK_SWEEP, shared=False)
 
-    def begin(**_: Any) -> None:
+    def begin(**_: object) -> None:
         log.info("worker of shard %s is ready", shard)
         tasks.evaluate()
 
@@ -60,15 +68,63 @@ def worker_app(settings: Settings, catalogue: Catalogue, shard: str, clock: Cloc
     return app
 
 
+class Outage:
+    """Says once that Redis is away, whoever notices, and once that it is back."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    def away(self, error: object) -> None:
+        """Log that Redis is away, unless that is known."""
+        if not self._away:
+            log.error("Redis is away (%s); the shard's readings wait in it", error)
+        self._away = True
+
+    def back(self) -> None:
+        """Log that Redis answers, if it was away."""
+        if self._away:
+            log.warning("Redis is back")
+        self._away = False
+
+
+class _Consumer(Consumer):  # type: ignore[misc]  # Celery has no types
+    """Celery's consumer, which comes back within two seconds of Redis and does not log every attempt.
+
+    Celery's own waits grow to half a minute: as long would an alarm have to wait after an outage.
+    """
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Connect, for as long as it takes."""
+        conn.ensure_connection(
+            lambda error, _interval: self.app.parkwatch_outage.away(error),
+            None,
+            interval_start=0.25,
+            interval_step=0.5,
+            interval_max=2,
+            callback=maybe_shutdown,
+        )
+        self.first_connection_attempt = False
+        self.app.parkwatch_outage.back()
+        return conn
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Give the connection up, in one line."""
+        self.app.parkwatch_outage.away(exc)
+        with warnings.catch_warnings():
+            # Celery announces another default for tasks that run meanwhile; ours may well run twice.
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
+
+
 class Tasks:
     """The tasks of one shard. Redis being away ends a task early: what it left is found by the next sweep."""
 
-    def __init__(self, evaluator: Evaluator, client: redis.Redis, clock: Clock) -> None:
+    def __init__(self, evaluator: Evaluator, client: redis.Redis, clock: Clock, outage: Outage) -> None:
         self._evaluator = evaluator
         self._client = client
         self._clock = clock
         self._swept_at = 0
-        self._away = False
+        self._outage = outage
 
     def evaluate(self) -> None:
         """Evaluate what waits in the shard's inbox."""
@@ -77,7 +133,8 @@ class Tasks:
     def sweep(self) -> None:
         """Do what needs no new reading."""
         now = self._clock.now()
-        if now - self._swept_at < _SWEEP_AT_MOST_EVERY:
+        # Not below zero: a clock that was put back must not stop the sweeps until it has caught up.
+        if 0 <= now - self._swept_at < _SWEEP_AT_MOST_EVERY:
             return
         self._swept_at = now
         self._guarded(self._evaluator.sweep)
@@ -92,11 +149,9 @@ class Tasks:
         try:
             work()
         except AWAY as error:
-            if not self._away:
-                log.error("Redis is away (%s); the shard's readings wait in it", error)
-            self._away = True
+            self._outage.away(error)
         else:
-            self._away = False
+            self._outage.back()
 
 
 def beat_app(settings: Settings, catalogue: Catalogue) -> Celery:
@@ -128,6 +183,9 @@ def run_worker(settings: Settings, catalogue: Catalogue, shard: str) -> None:
     app = worker_app(settings, catalogue, shard)
     # Celery warns of root because of pickle; we accept JSON only. Containers run as a user of their own.
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    # We say ourselves, once, that Redis is away; a doorbell that could not be acknowledged rings again.
+    for name in ("celery.worker.consumer.consumer", "celery.worker.request"):
+        logging.getLogger(name).addFilter(_is_not_about_the_connection)
     app.worker_main(
         [
             "--quiet",
@@ -141,6 +199,11 @@ def run_worker(settings: Settings, catalogue: Catalogue, shard: str) -> None:
             "--loglevel=WARNING",
         ]
     )
+
+
+def _is_not_about_the_connection(record: logging.LogRecord) -> bool:
+    lost = isinstance(record.args, tuple) and CONNECTION_RETRY in record.args
+    return not lost and not str(record.msg).startswith("Couldn't ack")
 
 
 def _stored(settings: Settings, catalogue: Catalogue, shard: str, now: int) -> list[Any]:

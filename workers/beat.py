@@ -4,43 +4,90 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
-from typing import Any
+import time
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import NoReturn
 
-from celery.beat import Service
+import msgspec
+from celery.beat import ScheduleEntry, SchedulingError, Service
+from celery.signals import beat_init
 from kombu.exceptions import OperationalError
-from redbeat import RedBeatScheduler
+from redbeat.schedulers import RedBeatScheduler, acquire_distributed_beat_lock, get_redis
+from redis.exceptions import LockError
 
 from park.catalogue import Catalogue
+from storage import names
 from storage.backoff import Backoff
-from storage.queue import AWAY
+from storage.clock import SystemClock
+from storage.queue import AWAY, redis_client
 from storage.settings import Settings
 from workers.app import beat_app
 
 log = logging.getLogger("parkwatch.beat")
 
+#: Redis is away, or has lost the lock with everything else: begin again, from the schedule on.
+_BEGIN_AGAIN = (*AWAY, LockError, OperationalError, SchedulingError)
+
+# Celery squashes what goes wrong in a signal's receiver, with a trace; the lock is taken in the first tick instead.
+beat_init.disconnect(acquire_distributed_beat_lock)
+
+
+class _Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no types
+    """redbeat's scheduler, with its errors raised instead of logged; ``rang`` is called after every tick."""
+
+    def __init__(self, *args: object, rang: Callable[[], None], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._rang = rang
+
+    def tick(self, *args: object, **kwargs: object) -> float:
+        """Ring for what is due; return the seconds until something is. The first tick waits for the lock."""
+        if self.lock is None:
+            if get_redis(self.app).exists(self.lock_key):
+                log.info("the lock is taken: this beat waits for the other beat, or for one that died to be missed")
+            acquire_distributed_beat_lock(SimpleNamespace(scheduler=self))
+        wait: float = super().tick(*args, **kwargs)
+        self._rang()
+        return wait
+
+    def maybe_due(self, entry: ScheduleEntry, **kwargs: object) -> float:
+        """Ring for ``entry`` if it is due; raises ``SchedulingError``."""
+        is_due, wait = entry.is_due()
+        if is_due:
+            self.apply_async(entry, **kwargs)
+        return float(wait)
+
 
 def run_beat(settings: Settings, catalogue: Catalogue) -> None:
     """Ring until SIGTERM. Redis being away is waited for."""
-    stopping = threading.Event()
     backoff = Backoff()
-    while not stopping.is_set():
-        service = Service(beat_app(settings, catalogue), max_interval=1, scheduler_cls=RedBeatScheduler)
-        _stop_on_signal(service, stopping)
-        try:
-            service.start()
-        except (*AWAY, OperationalError) as error:
-            if not backoff.failures:
-                log.error("Redis is away (%s); no sweeps until it is back", error)
-            stopping.wait(backoff.next())
-        else:
-            stopping.set()
+    client = redis_client(settings.redis_url)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+
+    def rang() -> None:
+        state = msgspec.json.encode({"at": SystemClock().now()})
+        client.set(names.heartbeat("beat"), state, ex=names.HEARTBEAT_SECONDS)
+        if backoff.succeeded():
+            log.warning("Redis is back; sweeps go on")
+
+    try:
+        while True:
+            scheduler = partial(_Scheduler, rang=rang)
+            try:
+                Service(beat_app(settings, catalogue), max_interval=1, scheduler_cls=scheduler).start()
+            except _BEGIN_AGAIN as error:
+                if not backoff.failures:
+                    log.error("no sweeps: Redis is away or has lost its data (%s); trying again", error)
+                time.sleep(backoff.next())
+            else:
+                return
+    except SystemExit:
+        # Told to stop while it waited for Redis, or for the lock of another beat.
+        return
 
 
-def _stop_on_signal(service: Service, stopping: threading.Event) -> None:
-    def stop(*_: Any) -> None:
-        stopping.set()
-        service.stop()
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, stop)
+def _stop(*_: object) -> NoReturn:
+    # Raised out of whatever it waits in; Celery's loop lets go of the lock on its way out.
+    raise SystemExit

@@ -2,6 +2,9 @@
 
 It keeps the shard's records in memory, because it is the only one that evaluates them; what people do to an
 alarm meanwhile makes its commit fail, and then it looks again. Nothing is true until it is committed.
+
+A reading that changes no alarm changes only "last seen", and that is saved by the next sweep, a second later: a
+worker that dies before forgets nothing that a redelivery could turn into another transition.
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ MOST_BATCHES = 32
 ATTEND = 0.5
 PAUSE = 0.1
 _ATTENDED = 2_000
+#: ms since an ingest process last said that it hears the broker (it says so every second), after which silence
+#: says nothing about sensors. Less than the shortest silence that makes a sensor stale.
+DEAF_AFTER = 3_000
 _TRIES = 50
 _HOUR = 3_600_000
 
@@ -65,6 +71,8 @@ class Evaluator:
         self._watched_hour = 0
         self._known: dict[str, Versioned] | None = None
         self._consumed: int | None = None
+        self._unsaved: set[str] = set()
+        self._unswept: set[str] = set()
         self._hearing_since = clock.now()
         self._heard = True
 
@@ -76,9 +84,18 @@ class Evaluator:
         Raises ``redis.RedisError`` when Redis is away: then nothing was changed that is not committed.
         """
         total = 0
-        while batches := self._states.waiting(MOST_BATCHES):
-            total += self._take(batches)
+        while batches := self._look():
+            total += self._take(*batches)
         return total
+
+    def _look(self, seconds: float = 0) -> tuple[int, list[bytes]] | None:
+        """Return the count consumed and what waits behind it; ``None`` if nothing has come within ``seconds``."""
+        if self._consumed is None:
+            # Before the look: what another worker takes in between makes the commit fail. Behind it, the commit
+            # would take batches out that nobody has seen.
+            self._consumed = self._states.consumed()
+        batches = self._states.wait(seconds) if seconds else self._states.waiting(MOST_BATCHES)
+        return (self._consumed, batches) if batches else None
 
     def attend(self) -> int:
         """Drain, and stay at the inbox while batches keep coming, for ``ATTEND`` seconds at most.
@@ -89,24 +106,22 @@ class Evaluator:
         self._states.attend(_ATTENDED)
         try:
             total = self.drain()
-            while time.monotonic() < until and self._states.wait(PAUSE):
-                total += self.drain()
+            while time.monotonic() < until and (batches := self._look(PAUSE)):
+                total += self._take(*batches)
         finally:
             self._states.attend(0)
         # What came while we were leaving was not rung for.
         return total + self.drain()
 
-    def _take(self, batches: list[bytes]) -> int:
+    def _take(self, consumed: int, batches: list[bytes]) -> int:
         readings = self._decode(batches)
         by_series: defaultdict[str, list[Reading]] = defaultdict(list)
         for reading in readings:
             by_series[reading.series].append(reading)
         known = self._records()
-        if self._consumed is None:
-            self._consumed = self._states.consumed()
         for _ in range(_TRIES):
             now = self._clock.now()
-            work = Work(take=len(batches), consumed=self._consumed)
+            work = Work(take=len(batches), consumed=consumed)
             for series, theirs in by_series.items():
                 self._evaluate(work, known.get(series, _NEW), series, theirs, now)
             try:
@@ -116,9 +131,10 @@ class Evaluator:
                     # Another worker has been at this shard's inbox: believe nothing that we remember.
                     log.warning("another worker is evaluating shard %s; there should be one", self.shard)
                     self._known = self._consumed = None
+                    self._unsaved.clear()
                     return 0
                 continue
-            self._consumed += len(batches)
+            self._consumed = consumed + len(batches)
             return len(readings)
         raise redis.RedisError(f"shard {self.shard}: records change too fast to be committed")
 
@@ -141,8 +157,11 @@ class Evaluator:
             log.exception("series %s could not be evaluated", series)
             self._report(f"series {series} could not be evaluated", repr(error), msgspec.json.encode(readings))
             return
-        if record is not versioned.record:
+        before = versioned.record
+        if record.alarms is not before.alarms or record.late_t != before.late_t or not versioned.version:
             work.records[series] = (versioned.version, record)
+        else:
+            work.quiet[series] = (versioned.version, record)
         work.transitions += [(transition, record.alarms.get(transition.limit, _NO_ALARM)) for transition in transitions]
 
     # Time
@@ -154,14 +173,12 @@ class Evaluator:
         self._refresh(now)
         hearing = self._hearing(now)
         known = self._records()
-        work = Work()
+        work = Work(records={series: (known[series].version, known[series].record) for series in self._unsaved})
         for series in {*known, *self._due_series()}:
             versioned = known.get(series, _NEW)
-            record, transitions = pass_time(versioned.record, self._watch(series, now), now, hearing=hearing)
-            if not transitions:
-                continue
-            work.records[series] = (versioned.version, record)
-            work.transitions += [(transition, record.alarms[transition.limit]) for transition in transitions]
+            # While nothing is heard only our own sensors can be blamed for it.
+            blamed = hearing or series.split("/", 2)[1] == names.OWN_SITE
+            self._pass_time(work, versioned, series, now, hearing=blamed)
         if work.records:
             try:
                 self._commit(work, now)
@@ -170,6 +187,22 @@ class Evaluator:
                 return 0
         return len(work.transitions)
 
+    def _pass_time(self, work: Work, versioned: Versioned, series: str, now: int, *, hearing: bool) -> None:
+        try:
+            record, transitions = pass_time(versioned.record, self._watch(series, now), now, hearing=hearing)
+        except redis.RedisError:
+            raise
+        except Exception as error:
+            # As with readings, but told once: the sweep comes every second.
+            if series not in self._unswept:
+                self._unswept.add(series)
+                log.exception("series %s could not be swept", series)
+                self._report(f"series {series} could not be swept", repr(error), b"")
+            return
+        if transitions:
+            work.records[series] = (versioned.version, record)
+            work.transitions += [(transition, record.alarms[transition.limit]) for transition in transitions]
+
     def _due_series(self) -> Iterable[str]:
         """Series that a descriptor promises; those that never spoke have no record."""
         return (f"{sensor.key}/{quantity}" for sensor in self._sensors.values() for quantity in sensor.channels)
@@ -177,7 +210,8 @@ class Evaluator:
     def _hearing(self, now: int) -> bool:
         """Whether an ingest process hears the broker; when it begins to hear again, silence counts anew."""
         heartbeats = [self._client.get(key) for key in self._client.scan_iter(names.heartbeat("ingest.*"), count=1000)]
-        connected = any(msgspec.json.decode(beat).get("connected") for beat in heartbeats if beat)
+        beats = [msgspec.json.decode(beat) for beat in heartbeats if beat]
+        connected = any(beat["connected"] and now - beat["at"] <= DEAF_AFTER for beat in beats)
         if connected and not self._heard:
             self._hearing_since = now
             self._watches.clear()
@@ -188,20 +222,26 @@ class Evaluator:
 
     def _records(self) -> dict[str, Versioned]:
         if self._known is None:
-            self._known = self._states.load_all()
-            if not self._known:
+            known = self._states.load_all()
+            if not known:
                 self._recover()
+                known = self._states.load_all()
+            self._known = known
         return self._known
 
     def _recover(self) -> None:
         """Redis knows nothing of this shard: begin from the latest stored readings, so that no alarm is missed."""
+        work, now = Work(), self._clock.now()
         for reading in self._rebuild():
             zone, site, _, _ = split_series(reading.series)
-            if shard_of(zone, site, self._catalogue.zones[zone].shards) != self.shard:
-                continue
-            work = Work()
-            self._evaluate(work, _NEW, reading.series, [reading], self._clock.now())
-            self._commit(work, self._clock.now())
+            if shard_of(zone, site, self._catalogue.zones[zone].shards) == self.shard:
+                self._evaluate(work, _NEW, reading.series, [reading], now)
+        try:
+            # All at once: half of it, and the next try would take it for the whole.
+            self._commit(work, now)
+        except Conflict:
+            # Another worker has just done the same.
+            log.warning("another worker is evaluating shard %s; there should be one", self.shard)
 
     def _commit(self, work: Work, now: int) -> None:
         """Commit and remember; on a conflict load what is there now and raise it again."""
@@ -209,10 +249,19 @@ class Evaluator:
         try:
             self._states.commit(work, self._catalogue, now)
         except Conflict as conflict:
-            known.update(self._states.load(conflict.series))
+            for series, versioned in self._states.load(conflict.series).items():
+                known[series] = versioned
+                if not versioned.version:
+                    # Forgotten meanwhile: the sweep must not wait for its readings.
+                    del known[series]
+                    self._unsaved.discard(series)
             raise
         for series, (version, record) in work.records.items():
             known[series] = Versioned(record, version + 1)
+            self._unsaved.discard(series)
+        for series, (version, record) in work.quiet.items():
+            known[series] = Versioned(record, version)
+        self._unsaved.update(work.quiet)
 
     def _refresh(self, now: int) -> None:
         """Notice sensors that are new, described anew or gone, and limits whose day has come."""
@@ -232,6 +281,7 @@ class Evaluator:
         """A sensor that was taken out of the directory is no longer watched, if its record is gone too."""
         if self._known is not None and not self._states.load([series])[series].version:
             del self._known[series]
+            self._unsaved.discard(series)
 
     def _ours(self, key: str) -> bool:
         zone, site, _ = key.split("/")

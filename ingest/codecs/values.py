@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import msgspec
 
@@ -53,10 +52,11 @@ def _lenient(payload: bytes, error: Exception) -> float | Sample | list[Sample] 
         raise Rejected("malformed", f"the payload is no JSON ({problem})"[:300], _SHAPE) from error
     try:
         return msgspec.convert(content, float | Sample | list[Sample] | None)
-    except msgspec.ValidationError as problem:
+    except ValueError as problem:
+        # A wrong type, or text that is no Unicode (half of a surrogate pair).
         raise Rejected("type", f"the payload has the wrong form ({problem})"[:300], _SHAPE) from error
 
 
-def finite(value: Any) -> float | None:
+def finite(value: float | None) -> float | None:
     """``value`` as a float, or ``None`` if it is no finite number."""
     return float(value) if value is not None and math.isfinite(value) else None

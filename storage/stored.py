@@ -1,0 +1,37 @@
+"""Redis' answers as what they are here: bytes, since no connection of ours decodes them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import redis
+
+
+def everything(client: redis.Redis, key: str) -> dict[bytes, bytes]:
+    """All fields of a hash."""
+    return cast("dict[bytes, bytes]", client.hgetall(key))
+
+
+def some(client: redis.Redis, key: str, fields: list[str]) -> list[bytes | None]:
+    """Some fields of a hash, in their order; ``None`` where there is none."""
+    return cast("list[bytes | None]", client.hmget(key, fields))
+
+
+def newest(client: redis.Redis, stream: str, since: int, most: int) -> list[dict[bytes, bytes]]:
+    """Entries of a stream since the time ``since`` (ms), newest first."""
+    entries = client.xrevrange(stream, "+", f"{since}-0", count=most)
+    return [fields for _, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)]
+
+
+def head(client: redis.Redis, key: str, most: int) -> list[bytes]:
+    """Up to ``most`` items at a list's head."""
+    return cast("list[bytes]", client.lrange(key, 0, most - 1))
+
+
+def wait_for_head(client: redis.Redis, key: str, seconds: float) -> bytes | None:
+    """The item at a list's head as soon as there is one; ``None`` if there was none within ``seconds``.
+
+    It stays where it is: from the head to the head is a look that blocks and changes nothing.
+    """
+    answer = client.blmove(key, key, seconds, "LEFT", "LEFT")  # type: ignore[arg-type]  # fractions are fine
+    return cast("bytes | None", answer)
