@@ -249,6 +249,8 @@ def _digits(value: float, digits: int) -> str:
 def _measured(message: Message, language: str) -> str:
     """Quantity, value, unit, and the set-point it is compared with."""
     name = message.labels.quantity.get(language)
+    if message.event is Event.WITHDRAWN:
+        return name
     if message.value is None or message.severity == BAD:
         return f"{name} {_doubt(message).get(language)}"
     value = f"{name} {number(message.value, message.set_point)} {message.unit}".rstrip()

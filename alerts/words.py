@@ -22,6 +22,7 @@ EVENTS = {
     Event.RETURNED: Names("恢复正常", "back to normal"),
     Event.ACKNOWLEDGED: Names("已确认", "acknowledged"),
     Event.LATE: Names("迟到数据超限", "late data beyond the limit"),
+    Event.WITHDRAWN: Names("限值已不适用，报警结束", "the limit no longer applies: alarm ended"),
 }
 
 STATES = {

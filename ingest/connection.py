@@ -11,7 +11,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
@@ -125,12 +125,27 @@ class _BulkClient(mqtt.Client):
         return self.bulk
 
 
+class Message(NamedTuple):
+    """A message as it came: ``mid`` is 0 at QoS 0, ``retained`` ones were published at any time before.
+
+    ``generation`` counts connections: an acknowledgement of an older one is dropped, since the broker delivers
+    those messages again, under ids that may by then mean another message. A topic that is no UTF-8 is bytes.
+    """
+
+    topic: str | bytes
+    payload: bytes
+    mid: int
+    generation: int
+    retained: bool
+
+
+OnMessage = Callable[[Message], None]
+
+
 class Connection:
     """A persistent MQTT session that is driven by its owner's loop.
 
-    ``on_message(topic, payload, mid, generation)`` gets every message; ``generation`` counts connections, and an
-    acknowledgement of an older one is dropped, since the broker delivers those messages again under ids that
-    may by then mean another message. Topics that are no UTF-8 come as bytes.
+    ``on_message`` gets every :class:`Message`. The session is left with ``subscriptions`` and without ``former``.
     """
 
     def __init__(
@@ -138,11 +153,13 @@ class Connection:
         url: str,
         client_id: str,
         subscriptions: list[str],
-        on_message: Callable[[str | bytes, bytes, int, int], None],
+        former: list[str],
+        on_message: OnMessage,
         ca: str | None = None,
     ) -> None:
         self._address = urlsplit(url)
         self._subscriptions = [(topic, 1) for topic in subscriptions]
+        self._former = former
         self._on_message = on_message
         self.generation = 0
         self.connected = False
@@ -236,12 +253,14 @@ class Connection:
             return
         self.generation += 1
         self.connected = True
+        # The session may hold what it subscribed to when it was run in the other way.
+        client.unsubscribe(self._former)
         client.subscribe(self._subscriptions)
 
     def _subscribed(
         self, _client: mqtt.Client, _data: object, _mid: int, codes: list[ReasonCode], _props: object
     ) -> None:
-        refused = [topic for (topic, _), code in zip(self._subscriptions, codes, strict=True) if code.is_failure]
+        refused = [topic for (topic, _), code in zip(self._subscriptions, codes, strict=False) if code.is_failure]
         if refused:
             log.error("MQTT broker at %s refuses the subscriptions %s: check its ACL", self.where, refused)
             return
@@ -259,4 +278,5 @@ class Connection:
             topic: str | bytes = message.topic
         except UnicodeDecodeError:
             topic = bytes(message._topic)  # noqa: SLF001 - the only way to a topic that is no UTF-8
-        self._on_message(topic, bytes(message.payload), message.mid if message.qos else 0, self.generation)
+        mid = message.mid if message.qos else 0
+        self._on_message(Message(topic, bytes(message.payload), mid, self.generation, message.retain))

@@ -26,6 +26,7 @@ from storage import names
 
 MAX_PAYLOAD = 262_144
 _TIME_FORM = "write 2026-01-01T08:00:00+08:00 or ms since 1970"
+_RETAINED = "publish readings without the retain flag, or with t"
 _EARLIEST = 946_684_800_000  # 2000-01-01
 _DAY = 86_400_000
 _RETENTION = names.RETENTION_RAW_DAYS * _DAY
@@ -47,12 +48,15 @@ class _Input:
 class Decoder:
     """Decodes messages for the sensors it is told of.
 
-    ``sensor(key)`` returns the descriptor of ``zone/site/sensor`` (registering it if it is new).
+    ``peek(key)`` returns the descriptor of ``zone/site/sensor`` as far as it is known; ``sensor(key)`` also registers
+    it, and is called for what sends a good message.
     """
 
-    def __init__(self, catalogue: Catalogue, sensor: Callable[[str], Sensor]) -> None:
+    def __init__(self, catalogue: Catalogue, peek: Callable[[str], Sensor], sensor: Callable[[str], Sensor]) -> None:
         self._catalogue = catalogue
+        self._peek = peek
         self._sensor = sensor
+        self._latest: dict[str, int] = {}
         self._addresses: dict[str, topics.Address] = {}
         self._inputs: dict[tuple[str, str, str | None], _Input] = {}
 
@@ -72,8 +76,11 @@ class Decoder:
         """Work the sensor's series out anew at its next reading: its descriptor has changed."""
         self._inputs = {place: known for place, known in self._inputs.items() if place[0] != key}
 
-    def readings(self, place: topics.Values, payload: bytes, received: int) -> list[Reading]:
-        """Decode a message of readings; raises :class:`Rejected`, and then takes none of it."""
+    def readings(self, place: topics.Values, payload: bytes, received: int, *, retained: bool = False) -> list[Reading]:
+        """Decode a message of readings; raises :class:`Rejected`, and then takes none of it.
+
+        A ``retained`` message is as old as its own time says; without one it is refused.
+        """
         if len(payload) > MAX_PAYLOAD:
             raise Rejected(
                 "too-large",
@@ -82,15 +89,18 @@ class Decoder:
             )
         found: list[Reading] = []
         for sample in values.decode(payload):
+            if retained and sample.t is None:
+                raise Rejected("retained", "a retained reading without a time may be of any age", _RETAINED)
             self._take(place, sample, received, found)
+        if found:
+            self._sensor(f"{place.zone}/{place.site}/{place.sensor}")
         return found
 
     def _take(self, place: topics.Values, sample: Sample, received: int, found: list[Reading]) -> None:
-        t, clock = event_time(sample.t, received)
+        own, clock = event_time(sample.t, received)
         claimed = _quality(sample.q)
         if clock is not Quality.GOOD:
             claimed = worse(clock, claimed)
-        late = received - t > self._catalogue.settings.late_after
         key = f"{place.zone}/{place.site}/{place.sensor}"
         for quantity, value, unit in _parts(place, sample):
             known = self._input(key, quantity, unit)
@@ -100,6 +110,10 @@ class Decoder:
                 quality = worse(quality, claimed)
             if known.converts and number is not None:
                 number = values.finite(known.conversion.canonical(number))
+            # Where the time is ours, readings that came together still have to differ in it.
+            t = max(received, self._latest.get(known.series, 0) + 1) if own is None else own
+            self._latest[known.series] = t
+            late = received - t > self._catalogue.settings.late_after
             found.append(Reading(known.series, t, number, quality, received, late))
 
     def _input(self, key: str, quantity: str, unit: str | None) -> _Input:
@@ -112,7 +126,7 @@ class Decoder:
         return known
 
     def _work_out(self, key: str, quantity: Quantity, unit: str | None) -> _Input:
-        sensor = self._sensor(key)
+        sensor = self._peek(key)
         channel = sensor.channels.get(quantity.name, Channel())
         location = sensor.location or quantity.location
         sent_in = unit or channel.unit
@@ -184,18 +198,18 @@ def _parts(place: topics.Values, sample: Sample) -> list[tuple[str, float | None
     return [(place.quantity, sample.v, sample.u)]
 
 
-def event_time(t: float | str | None, received: int) -> tuple[int, Quality]:
-    """Event time (ms) of a sample, and ``clock`` if the sensor's clock runs ahead and ours was taken instead.
+def event_time(t: float | str | None, received: int) -> tuple[int | None, Quality]:
+    """Event time (ms) of a sample, ``None`` where ours has to do: it has none, or a ``clock`` that runs ahead.
 
     Raises :class:`Rejected` for what is no time, or an absurd one.
     """
     if t is None:
-        return received, Quality.GOOD
+        return None, Quality.GOOD
     at = _parse_time(t) if isinstance(t, str) else _whole_ms(t)
     if at > received + CLOCK_TOLERANCE:
         if at > received + _DAY:
             raise Rejected("time", f"t = {t!r} lies more than a day ahead", "set the sensor's clock (NTP)")
-        return received, Quality.CLOCK
+        return None, Quality.CLOCK
     if at < _EARLIEST:
         raise Rejected("time", f"t = {t!r} lies before 2000", "send milliseconds since 1970, not seconds, or RFC 3339")
     if at < received - _RETENTION:

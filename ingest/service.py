@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ingest import descriptors, topics_of
-from ingest.connection import BulkSocket, Connection
+from ingest import descriptors
+from ingest.connection import BulkSocket, Connection, Message
 from ingest.decoder import Decoder
 from ingest.feedback import Feedback
 from ingest.handover import Handover, HandoverFailed
 from ingest.lines import lines
 from ingest.onboarding import Onboarding
 from ingest.store import Parcel, Store, Token
+from ingest.topics_of import ALONE, SHARED
 from park import topics
 from park.catalogue import Catalogue
 from park.readings import Reading
@@ -37,7 +38,7 @@ from storage.clock import Clock, SystemClock
 from storage.directory import Directory
 from storage.influx import Influx
 from storage.quarantine import Entry, Quarantine, readable
-from storage.queue import AWAY, celery_app, redis_client
+from storage.queue import AWAY, producer_app, redis_client
 from storage.settings import Settings
 from storage.spool import Spool
 
@@ -64,29 +65,31 @@ class Taken:
 
 
 class Ingest:
-    """One ingest process; several share the load through a shared subscription, each under an id of its own."""
+    """One ingest process, alone or (``shared``) one of several, each under an id of its own."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, ident: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, ident: str, *, shared: bool = False, clock: Clock | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._ident = ident
         self._clock = clock or SystemClock()
         self._redis = redis_client(settings.redis_url)
         self._directory = Directory(self._redis)
         self._quarantine = Quarantine(self._redis)
-        self._handover = Handover(self._redis, celery_app(settings.redis_url, catalogue.shards), catalogue)
+        self._handover = Handover(self._redis, producer_app(settings.redis_url, catalogue.shards), catalogue)
         self._onboarding = Onboarding(catalogue, self._clock)
-        self._decoder = Decoder(catalogue, self._onboarding.sensor)
+        self._decoder = Decoder(catalogue, self._onboarding.peek, self._onboarding.sensor)
         self._store = Store(
             Influx(settings.influx_url, settings.influx_db, settings.influx_token),
             lambda: Spool(settings.home / "spool" / f"ingest-{ident}.sqlite"),
             self._stored,
             self._refused,
         )
-        self._connection = Connection(
-            settings.mqtt_url, f"parkwatch-ingest-{ident}", topics_of.SUBSCRIPTIONS, self._arrive, settings.mqtt_ca
-        )
+        own, former = (SHARED, ALONE) if shared else (ALONE, SHARED)
+        client = f"parkwatch-ingest-{ident}"
+        self._connection = Connection(settings.mqtt_url, client, own, former, self._arrive, settings.mqtt_ca)
         self._feedback = Feedback(self._connection.publish, self._clock)
-        self._arrived: list[tuple[str | bytes, bytes, int, int]] = []
+        self._arrived: list[Message] = []
         self._outgoing: deque[Taken] = deque()
         self._done: deque[list[Token]] = deque()
         self._refusals: deque[Entry] = deque()
@@ -138,6 +141,8 @@ class Ingest:
             return
 
     def _connect(self) -> None:
+        if self._connection.connected:
+            self._connect_backoff.succeeded()
         if self._connection.socket() is not None or time.monotonic() < self._connect_at:
             return
         try:
@@ -179,8 +184,8 @@ class Ingest:
             time.sleep(rest)
         self._connection.read(MOST_PER_TURN, lambda: len(self._arrived))
 
-    def _arrive(self, topic: str | bytes, payload: bytes, mid: int, generation: int) -> None:
-        self._arrived.append((topic, payload, mid, generation))
+    def _arrive(self, message: Message) -> None:
+        self._arrived.append(message)
 
     def _take(self) -> None:
         if not self._arrived:
@@ -188,20 +193,21 @@ class Ingest:
         arrived, self._arrived = self._arrived, []
         received = self._clock.now()
         taken = Taken()
-        for topic, payload, mid, generation in arrived:
-            self._decode(topic, payload, received, taken)
-            if mid:
-                taken.tokens.append((mid, generation))
+        for message in arrived:
+            self._decode(message, received, taken)
+            if message.mid:
+                taken.tokens.append((message.mid, message.generation))
         self._outstanding += len(arrived)
         # A message at QoS 0 needs no acknowledgement but counts until it is stored all the same.
         taken.tokens += [(0, 0)] * (len(arrived) - len(taken.tokens))
         self._outgoing.append(taken)
 
-    def _decode(self, topic: str | bytes, payload: bytes, received: int, taken: Taken) -> None:
+    def _decode(self, message: Message, received: int, taken: Taken) -> None:
+        topic, payload = message.topic, message.payload
         try:
             address = self._decoder.address(topic)
             if isinstance(address, topics.Values):
-                taken.readings += self._decoder.readings(address, payload, received)
+                taken.readings += self._decoder.readings(address, payload, received, retained=message.retained)
             elif isinstance(address, topics.Meta):
                 self._describe(address, payload)
             else:
@@ -317,8 +323,6 @@ class Ingest:
             return
         self._maintain_at = now + 1.0
         self._connection.maintain()
-        if self._connection.connected:
-            self._connect_backoff.succeeded()
         if not self._store.alive:
             raise RuntimeError("the storing thread has died; see the log above")
         self._beat()

@@ -63,6 +63,7 @@ class Event(enum.StrEnum):
     RETURNED = "returned"
     ACKNOWLEDGED = "acknowledged"
     LATE = "late"
+    WITHDRAWN = "withdrawn"
 
 
 class Notify(enum.StrEnum):
@@ -80,6 +81,7 @@ _NOTIFY = {
     Event.RETURNED: Notify.NOTICE,
     Event.ACKNOWLEDGED: Notify.NONE,
     Event.LATE: Notify.NONE,
+    Event.WITHDRAWN: Notify.NOTICE,
 }
 
 _UNAVAILABLE = {

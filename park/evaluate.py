@@ -19,7 +19,7 @@ from park.alarms import Alarm, Event, Notify, Transition, alarm_id
 from park.limits import Kind, Limit
 from park.readings import Reading
 from park.rules import RULES, Silence, Timers
-from park.words import Quality
+from park.words import Priority, Quality
 
 #: Late readings beyond a limit that are closer together than this (ms, event time) are one episode.
 LATE_EPISODE = 600_000
@@ -75,14 +75,14 @@ def pass_time(record: Record, watch: Watch, now: int, *, hearing: bool = True) -
 
     ``hearing`` is false while parkwatch's own intake is down: then nobody is called silent.
     """
+    record, transitions = _withdraw(record, watch, now)
     silence = silence_of(record, watch, now) if hearing else Silence.UNKNOWN
     if not silence.silent and not record.running:
-        return record, []
+        return record, transitions
     usable = record.quality.usable
     if silence is Silence.NONE and not usable:
         # Bad data is no better than silence: it never lets an alarm return.
         silence = Silence.UNKNOWN
-    transitions: list[Transition] = []
     for limit in watch.limits:
         alarm = record.alarms.get(limit.id, _NEVER)
         level = RULES[limit.kind].elapse(limit, alarm, now, silence)
@@ -99,6 +99,44 @@ def pass_time(record: Record, watch: Watch, now: int, *, hearing: bool = True) -
         transitions.append(transition)
         record = msgspec.structs.replace(record, alarms={**record.alarms, limit.id: moved})
     return record, transitions
+
+
+def _withdraw(record: Record, watch: Watch, now: int) -> tuple[Record, list[Transition]]:
+    """End the alarms of limits that no longer apply: nobody evaluates them, so they would stand for ever."""
+    if not record.alarms:
+        return record, []
+    applying = {limit.id for limit in watch.limits}
+    ended = {name: alarm for name, alarm in record.alarms.items() if name not in applying and not alarm.idle}
+    transitions = [_withdrawn(watch.series, name, alarm, record.t, now) for name, alarm in ended.items()]
+    after = {transition.limit: _ended(ended[transition.limit]) for transition in transitions}
+    return msgspec.structs.replace(record, alarms={**record.alarms, **after}) if after else record, transitions
+
+
+def _ended(alarm: Alarm) -> Alarm:
+    return Alarm(occurrence=alarm.occurrence, version=alarm.version + 1, availability=alarm.availability)
+
+
+def _withdrawn(series: str, limit: str, alarm: Alarm, t: int, now: int) -> Transition:
+    """The limit itself may be gone, with all that it would say of severity and priority."""
+    return Transition(
+        alarm=alarm_id(series, limit),
+        series=series,
+        limit=limit,
+        limit_version="",
+        event=Event.WITHDRAWN,
+        notify=alarms.notify_for(Event.WITHDRAWN, alarm.availability),
+        before=alarm.state,
+        after=_ended(alarm).state,
+        severity="",
+        priority=Priority.LOW,
+        occurrence=alarm.occurrence,
+        version=alarm.version + 1,
+        t=t,
+        at=now,
+        value=None,
+        set_point=None,
+        why="limit-withdrawn",
+    )
 
 
 def silence_of(record: Record, watch: Watch, now: int) -> Silence:

@@ -130,7 +130,8 @@ def servers(ports: Ports, home: Path) -> list[Child]:
 
 def pieces(catalogue: Catalogue, *, ingests: int, demo: bool) -> list[Child]:
     """Return parkwatch's own processes: one worker per zone and shard, so that each shard has one consumer."""
-    arguments = {f"ingest-{number}": ["run", "ingest", "--id", str(number)] for number in range(ingests)}
+    shared = ["--shared"] if ingests > 1 else []
+    arguments = {f"ingest-{number}": ["run", "ingest", "--id", str(number), *shared] for number in range(ingests)}
     shards = [f"{zone.name}.{number}" for zone in catalogue.zones.values() for number in range(zone.shards)]
     arguments |= {f"worker-{shard}": ["run", "worker", "--shard", shard] for shard in shards}
     arguments |= {piece: ["run", piece] for piece in ("beat", "delivery", "console")}
@@ -162,7 +163,8 @@ def grafana(binary: Path, port: int, home: Path) -> tuple[Child, dict[str, str]]
         "GF_LOG_MODE": "console",
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-        "GF_SECURITY_ADMIN_PASSWORD__FILE": str(password),
+        # The __FILE form is the container image's; Grafana itself reads files like this.
+        "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}",
         # Reachable from this machine only; whoever is here may look.
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",

@@ -15,6 +15,7 @@ pieces = typer.Typer(no_args_is_help=True)
 @pieces.command()
 def ingest(
     ident: Annotated[str, typer.Option("--id", help="Its own id: the broker keeps a session for it.")] = "0",
+    shared: Annotated[bool, typer.Option("--shared", help="One of several: share the load with them.")] = False,  # noqa: FBT002
 ) -> None:
     """MQTT to InfluxDB and the workers."""
     from ingest.service import Ingest
@@ -22,7 +23,7 @@ def ingest(
     log_to_terminal(f"ingest-{ident}")
     stopping = until_stopped()
     chosen = settings()
-    Ingest(chosen, catalogue(chosen), ident).run(stopping)
+    Ingest(chosen, catalogue(chosen), ident, shared=shared).run(stopping)
 
 
 @pieces.command()

@@ -43,6 +43,7 @@ need_packages() { # installs what is missing of the servers and of Python's venv
   has_program mosquitto || packages+=(mosquitto)
   has_program redis-server || packages+=(redis-server)
   has_program influxd || packages+=(influxdb)
+  has_program openssl || packages+=(openssl)
   if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
     case $PYTHON in python3.*) packages+=("$PYTHON-venv") ;; *) packages+=(python3-venv) ;; esac
   fi

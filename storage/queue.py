@@ -28,7 +28,9 @@ def celery_app(redis_url: str, shards: Iterable[str], **settings: object) -> Cel
         # Early: a doorbell holds nothing that could be lost, what matters stays in the inbox until it is committed.
         task_acks_late=False,
         worker_cancel_long_running_tasks_on_connection_loss=True,
-        worker_prefetch_multiplier=1,
+        # Unlimited: a doorbell whose acknowledgement Redis missed would keep its place, and with one place the worker
+        # would never hear another. Doorbells are small, and hold nothing.
+        worker_prefetch_multiplier=0,
         task_queues=[_queue(shard) for shard in shards],
         task_create_missing_queues=False,
         task_default_delivery_mode="transient",
@@ -48,13 +50,20 @@ def celery_app(redis_url: str, shards: Iterable[str], **settings: object) -> Cel
     return app
 
 
+def producer_app(redis_url: str, shards: Iterable[str]) -> Celery:
+    """As :func:`celery_app`, for who only rings: if Redis is away it says so at once, and its caller tries again."""
+    app = celery_app(redis_url, shards)
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "max_retries": 1, "interval_start": 0}
+    return app
+
+
 def _queue(shard: str) -> Queue:
     # The default exchange leads to the queue of the routing key's name and nowhere else.
     return Queue(queue_of(shard), Exchange("", type="direct"), routing_key=queue_of(shard))
 
 
 #: Redis can't be reached or is not ready; anything else it raises is a fault, and not to be waited out.
-AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError)
+AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.exceptions.OutOfMemoryError)
 
 
 def redis_client(url: str) -> redis.Redis:

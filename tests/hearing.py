@@ -31,7 +31,7 @@ class Hearing:
     sensors: dict[str, Sensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._decoder = Decoder(self.catalogue, self._sensor)
+        self._decoder = Decoder(self.catalogue, self._sensor, self._sensor)
         self._records: dict[str, Record] = {}
 
     def hear(self, topic: str, payload: bytes, received: int) -> None:

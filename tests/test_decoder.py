@@ -38,7 +38,7 @@ class Heard:
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.decoder = Decoder(self.catalogue, self._sensor)
+        self.decoder = Decoder(self.catalogue, self._peek, self._register)
 
     def __call__(self, payload: bytes | str | object, topic: str = TOPIC, received: int = T0) -> list[Reading]:
         """Decode a payload; anything but bytes and text is written as JSON first."""
@@ -49,8 +49,11 @@ class Heard:
         assert isinstance(place, Values)
         return self.decoder.readings(place, raw, received)
 
-    def _sensor(self, key: str) -> Sensor:
+    def _peek(self, key: str) -> Sensor:
         self.asked.append(key)
+        return self._register(key)
+
+    def _register(self, key: str) -> Sensor:
         return self.sensors.setdefault(key, sensor(key))
 
 
@@ -376,8 +379,33 @@ def test_gas_is_converted_at_the_reference_state_of_its_place() -> None:
 
 
 def test_empty_unit_is_as_if_not_said() -> None:
-    heard = Heard(sensors={SENSOR: sensor(channels={"h2s": Channel(unit="ppm")})})
-    assert heard({"v": 10, "u": ""}) == heard("10")
+    ppm = {SENSOR: sensor(channels={"h2s": Channel(unit="ppm")})}
+    assert Heard(sensors=ppm)({"v": 10, "u": ""}) == Heard(sensors=ppm)("10")
+
+
+def test_readings_without_a_time_that_come_together_differ_in_theirs() -> None:
+    heard = Heard()
+    assert [only(heard(str(value))).t for value in (1, 2, 3)] == [T0, T0 + 1, T0 + 2]
+    assert only(heard("4", received=T0 + 10)).t == T0 + 10
+
+
+def test_clock_that_runs_ahead_never_makes_the_next_reading_late() -> None:
+    heard = Heard()
+    ahead = only(heard({"v": 1, "t": T0 + 29_000}))
+    far_ahead = only(heard({"v": 2, "t": T0 + 31_000}))
+    assert (ahead.t, ahead.quality) == (T0 + 29_000, Quality.GOOD)
+    assert (far_ahead.t, far_ahead.quality) == (T0 + 29_001, Quality.CLOCK)
+
+
+def test_retained_reading_needs_a_time_of_its_own() -> None:
+    heard = Heard()
+    place = heard.decoder.address(TOPIC)
+    assert isinstance(place, Values)
+    with pytest.raises(Rejected) as rejected:
+        heard.decoder.readings(place, b"10", T0, retained=True)
+    assert (rejected.value.code, rejected.value.fix) == ("retained", "publish readings without the retain flag, or with t")
+    dated = json.dumps({"v": 10, "t": T0 - 1}).encode()
+    assert only(heard.decoder.readings(place, dated, T0, retained=True)).t == T0 - 1
 
 
 def test_unknown_unit_says_which_are_known() -> None:

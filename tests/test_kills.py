@@ -94,3 +94,14 @@ def test_killed_broker_keeps_its_sessions_and_everything_arrives(scene: Scene) -
     scene.interrupt(scene.mosquitto, seconds=0.5)
     scene.whole.start("ingest")
     scene.whole.expect(within=60)
+
+
+def test_restarted_broker_keeps_what_is_published_before_ingest_is_back(scene: Scene) -> None:
+    """Mosquitto forgets shared subscriptions when it restarts; a single ingest process must not use one."""
+    scene.whole.start()
+    scene.whole.pieces["ingest"].kill()
+    scene.mosquitto.stop()
+    scene.mosquitto.start()
+    assert scene.whole.replay(rate=RATE).wait(within=60) == 0
+    scene.whole.start("ingest")
+    scene.whole.expect(within=60)

@@ -146,7 +146,8 @@ def test_grafana_is_given_our_provisioning(tmp_path: Path) -> None:
     assert child.command[-4:] == (str(binary), "server", "--homepath", str(tmp_path / "grafana-12"))
     assert environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
     assert environment["GF_PATHS_PROVISIONING"].endswith("grafana/provisioning")
-    assert Path(environment["GF_SECURITY_ADMIN_PASSWORD__FILE"]).stat().st_mode & 0o777 == 0o600
+    password = environment["GF_SECURITY_ADMIN_PASSWORD"].removeprefix("$__file{").removesuffix("}")
+    assert Path(password).stat().st_mode & 0o777 == 0o600
 
 
 # --- refusals ----------------------------------------------------------------------------------------------------

@@ -228,29 +228,6 @@ def test_broker_away_at_start_and_later_costs_a_line_each_and_no_reading_and_eve
     assert _stopped(scene) == dict.fromkeys(["ingest", "worker", "beat", "delivery"], 0)
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="Mosquitto 2.0 does not save shared subscriptions: a restarted broker keeps nothing until ingest is back",
-)
-def test_a_restarted_broker_keeps_what_comes_before_ingest_is_back(scene: Scene) -> None:
-    for server in scene.servers.values():
-        server.start()
-    scene.start("ingest", "worker", "beat")
-    scene.wait_until_at_work()
-    scene.whole.pieces["ingest"].kill()
-    scene.mosquitto.stop()
-    scene.mosquitto.start()
-    with Engineer(scene.mosquitto.url) as engineer:
-        park = Park(scene.whole, engineer, scene.influx)
-        _publish(park, "before")
-        scene.start("ingest")
-        scene.whole.pieces["ingest"].wait_for("connected to the MQTT broker")
-        _publish(park, "after")
-        park.expect_taken("after")
-        # What the broker held for ingest would have come before that.
-        assert park.is_taken("before")
-
-
 def test_the_doctor_names_what_is_away_and_what_waits_and_then_everything_stops(scene: Scene) -> None:
     for server in scene.servers.values():
         server.start()

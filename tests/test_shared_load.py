@@ -14,13 +14,13 @@ from tests.servers import Influx, eventually
 
 @pytest.fixture(scope="module")
 def park(tmp_path_factory: pytest.TempPathFactory, _session_influx: Influx) -> Iterator[Park]:
-    with running(tmp_path_factory.mktemp("shared-load"), _session_influx, "ingest", "worker") as park:
+    with running(tmp_path_factory.mktemp("shared-load"), _session_influx, "ingest-shared", "worker") as park:
         _start_second(park)
         yield park
 
 
 def _start_second(park: Park) -> None:
-    second = park.whole.command("run", "ingest", "--id", "1")
+    second = park.whole.command("run", "ingest", "--id", "1", "--shared")
     park.whole.pieces["ingest-1"] = second
     second.wait_for("connected to the MQTT broker")
     eventually(lambda: park.heartbeat("ingest.1"), why=park.said)

@@ -44,14 +44,15 @@ class Whole:
         """Start all pieces, or ``only`` these; return when they are at work."""
         commands = {
             "ingest": ("run", "ingest", "--id", "0"),
+            "ingest-shared": ("run", "ingest", "--id", "0", "--shared"),
             "worker": ("run", "worker", "--shard", SHARD),
             "beat": ("run", "beat"),
             "delivery": ("run", "delivery"),
         }
-        for name in only or commands:
+        for name in only or ("ingest", "worker", "beat", "delivery"):
             self.pieces[name] = self._spawn(commands[name], self.environment)
-        if "ingest" in self.pieces:
-            self.pieces["ingest"].wait_for("connected to the MQTT broker")
+            if name.startswith("ingest"):
+                self.pieces[name].wait_for("connected to the MQTT broker")
         if "worker" in self.pieces:
             self.pieces["worker"].wait_for("is ready")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
-import time
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -63,8 +64,12 @@ def run_beat(settings: Settings, catalogue: Catalogue) -> None:
     """Ring until SIGTERM. Redis being away is waited for."""
     backoff = Backoff()
     client = redis_client(settings.redis_url)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    stopping = threading.Event()
+
+    def stop(*_: object) -> NoReturn:
+        stopping.set()
+        # Raised out of whatever it waits in; Celery's loop lets go of the lock on its way out.
+        raise SystemExit
 
     def rang() -> None:
         state = msgspec.json.encode({"at": SystemClock().now()})
@@ -72,22 +77,16 @@ def run_beat(settings: Settings, catalogue: Catalogue) -> None:
         if backoff.succeeded():
             log.warning("Redis is back; sweeps go on")
 
-    try:
-        while True:
-            scheduler = partial(_Scheduler, rang=rang)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    scheduler = partial(_Scheduler, rang=rang)
+    # SystemExit: told to stop while it waited for Redis, or for the lock of another beat.
+    with contextlib.suppress(SystemExit):
+        # Where Redis is away, letting go of the lock fails, and that hides the SystemExit: hence the event.
+        while not stopping.is_set():
             try:
                 Service(beat_app(settings, catalogue), max_interval=1, scheduler_cls=scheduler).start()
             except _BEGIN_AGAIN as error:
-                if not backoff.failures:
+                if not backoff.failures and not stopping.is_set():
                     log.error("no sweeps: Redis is away or has lost its data (%s); trying again", error)
-                time.sleep(backoff.next())
-            else:
-                return
-    except SystemExit:
-        # Told to stop while it waited for Redis, or for the lock of another beat.
-        return
-
-
-def _stop(*_: object) -> NoReturn:
-    # Raised out of whatever it waits in; Celery's loop lets go of the lock on its way out.
-    raise SystemExit
+                stopping.wait(backoff.next())
