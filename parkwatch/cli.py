@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.table import Table
 
 from field.connection import RefusedError, Stopped
 from field.incidents import UnknownIncidentError, choose
@@ -135,16 +135,13 @@ def sensors(
     if as_json:
         _print_json(found)
         return
-    table = Table(
-        _key("sensor"), "名称 / name", "location", "interval", "gateway", "quantities", title=f"{len(found)} sensors"
-    )
     for sensor in found:
         names = f"{sensor.names.zh} / {sensor.names.en}" if sensor.names else "(no $meta)"
-        interval = f"{sensor.interval / 1000:g} s" if sensor.interval else "-"
-        table.add_row(
-            sensor.key, names, sensor.location or "-", interval, sensor.gateway or "-", ", ".join(sensor.channels)
-        )
-    out.print(table)
+        interval = f"every {sensor.interval / 1000:g} s" if sensor.interval else "(no interval)"
+        gateway = f"behind {sensor.gateway}" if sensor.gateway else ""
+        words = [sensor.key, names, sensor.location or "(no location)", interval, gateway, ", ".join(sensor.channels)]
+        _line("  ".join(word for word in words if word))
+    _line(f"{len(found)} sensors")
 
 
 @app.command()
@@ -159,12 +156,10 @@ def quarantine(
     if as_json:
         _print_json({"counts": counts, "newest": entries})
         return
-    table = Table(
-        "time", "topic", "code", "reason", "what to send instead", "payload", title=f"counts: {counts or 'none'}"
-    )
     for entry in entries:
-        table.add_row(_time(entry.at), entry.topic, entry.code, entry.reason, entry.fix, entry.payload[:60])
-    out.print(table, markup=False)
+        _line(f"{_time(entry.at)}  {entry.code:10}  {entry.topic}  {entry.payload[:60]}")
+        _line(f"    {entry.reason}; {entry.fix}")
+    _line(f"counts: {counts or 'none'}")
 
 
 @app.command()
@@ -300,11 +295,6 @@ def _print_journal(found: list[Transition], *, as_json: bool, as_csv: bool) -> N
         value = "" if t.value is None else f"{t.value:.4g}"
         _line("  ".join([_time(t.at), f"{t.event:12}", states, t.alarm, value, t.by, t.why]).rstrip())
     _line(f"{len(found)} transitions")
-
-
-def _key(title: str) -> Column:
-    """A column whose words must be whole, however narrow the terminal: they are typed again elsewhere."""
-    return Column(title, overflow="fold", ratio=2)
 
 
 def _line(text: str) -> None:

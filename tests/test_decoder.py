@@ -403,7 +403,10 @@ def test_retained_reading_needs_a_time_of_its_own() -> None:
     assert isinstance(place, Values)
     with pytest.raises(Rejected) as rejected:
         heard.decoder.readings(place, b"10", T0, retained=True)
-    assert (rejected.value.code, rejected.value.fix) == ("retained", "publish readings without the retain flag, or with t")
+    assert (rejected.value.code, rejected.value.fix) == (
+        "retained",
+        "publish readings without the retain flag, or with t",
+    )
     dated = json.dumps({"v": 10, "t": T0 - 1}).encode()
     assert only(heard.decoder.readings(place, dated, T0, retained=True)).t == T0 - 1
 
