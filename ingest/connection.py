@@ -10,17 +10,23 @@ from __future__ import annotations
 import contextlib
 import logging
 import ssl
+import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.reasoncodes import ReasonCode
 
 log = logging.getLogger("parkwatch.ingest")
 
 _READ = 262_144
+#: MQTT 3.1.1: the kind of a packet and PUBLISH's flags in its first byte, the bytes of its length, PUBACK's head.
+_KIND, _PUBLISH, _QOS, _RETAINED = 0xF0, 0x30, 0x06, 0x01
+_LENGTH_DIGITS, _MORE_DIGITS = 4, 0x80
+_PUBACK = b"\x40\x02"
 _KEEPALIVE = 30
 
 
@@ -60,20 +66,42 @@ class BulkSocket:
         self.drained = False
 
     def recv(self, size: int) -> bytes:
-        """Read up to ``size`` bytes; raises ``BlockingIOError`` when nothing is there."""
-        end = self._position + size
-        data = self._input[self._position : end]
-        if data:
-            self._position = end
-            return data
-        try:
-            self._input = self._sock.recv(_READ)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            self._input, self._position, self.drained = b"", 0, True
-            raise
-        self.drained = False
-        self._position = size
-        return self._input[:size]
+        """As of a socket; packets are taken by :meth:`packet`."""
+        return self._sock.recv(size)
+
+    def packet(self) -> tuple[int, bytes] | None:
+        """Take the next whole MQTT packet: its first byte, and what follows its length.
+
+        ``None`` if it is not all there yet. Raises ``ConnectionError`` when the other side has closed, other
+        ``OSError`` when the network breaks, ``ValueError`` for a length that MQTT does not know.
+        """
+        while (packet := self._whole()) is None:
+            try:
+                more = self._sock.recv(_READ)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self.drained = True
+                return None
+            if not more:
+                raise ConnectionResetError("the broker has closed the connection")
+            self._input = self._input[self._position :] + more
+            self._position = 0
+        return packet
+
+    def _whole(self) -> tuple[int, bytes] | None:
+        data, start = self._input, self._position
+        length = 0
+        for digit in range(_LENGTH_DIGITS):
+            at = start + 1 + digit
+            if at >= len(data):
+                return None
+            length |= (data[at] & 0x7F) << 7 * digit
+            if data[at] < _MORE_DIGITS:
+                end = at + 1 + length
+                if end > len(data):
+                    return None
+                self._position = end
+                return data[start], data[at + 1 : end]
+        raise ValueError("the length of an MQTT packet has at most four digits")
 
     def send(self, data: bytes | bytearray) -> int:
         """Put ``data`` into the write buffer."""
@@ -89,12 +117,6 @@ class BulkSocket:
                 return False
             del self._output[:sent]
         return True
-
-    @property
-    def unread(self) -> bool:
-        """Whether bytes wait in the read buffer (or in TLS), where ``select`` does not see them."""
-        pending = self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
-        return self._position < len(self._input) or pending > 0
 
     def fileno(self) -> int:
         """The socket's file descriptor."""
@@ -115,16 +137,6 @@ class BulkSocket:
         self._sock.settimeout(seconds)
 
 
-class _BulkClient(mqtt.Client):
-    """paho's client with its connected socket wrapped."""
-
-    bulk: BulkSocket | None = None
-
-    def _create_socket(self) -> BulkSocket:
-        self.bulk = BulkSocket(cast("Plain", super()._create_socket()))
-        return self.bulk
-
-
 class Message(NamedTuple):
     """A message as it came: ``mid`` is 0 at QoS 0, ``retained`` ones were published at any time before.
 
@@ -140,6 +152,59 @@ class Message(NamedTuple):
 
 
 OnMessage = Callable[[Message], None]
+
+
+class _BulkClient(mqtt.Client):
+    """paho's client over a :class:`BulkSocket`, with a short way for PUBLISH, which is nearly all that comes.
+
+    paho takes a packet in byte by byte, decodes its topic three times and matches it against filters that nobody
+    has set: more than half of what a message costs. Everything but PUBLISH goes paho's own way.
+    """
+
+    bulk: BulkSocket | None = None
+    generation = 0
+    on_publication: OnMessage
+
+    def _create_socket(self) -> BulkSocket:
+        self.bulk = BulkSocket(cast("Plain", super()._create_socket()))
+        return self.bulk
+
+    def _packet_read(self) -> MQTTErrorCode:
+        try:
+            packet = self.bulk.packet() if self.bulk else None
+        except ValueError:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        except OSError:
+            return MQTTErrorCode.MQTT_ERR_CONN_LOST
+        return self._take(*packet) if packet else MQTTErrorCode.MQTT_ERR_AGAIN
+
+    def _take(self, head: int, body: bytes) -> MQTTErrorCode:
+        self._last_bytes_received = time.monotonic()
+        if head & _KIND == _PUBLISH:
+            return self._publication(head, body)
+        self._in_packet["command"] = head
+        self._in_packet["packet"] = bytearray(body)
+        self._in_packet["remaining_length"] = len(body)
+        self._in_packet["pos"] = 0
+        try:
+            return self._packet_handle()
+        except MalformedPacket:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+
+    def _publication(self, head: int, body: bytes) -> MQTTErrorCode:
+        """PUBLISH: the topic behind its length, the id unless QoS 0, the payload."""
+        end = 2 + int.from_bytes(body[:2], "big")
+        rest = end + 2 if head & _QOS else end
+        if len(body) < rest:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        raw = body[2:end]
+        try:
+            topic: str | bytes = raw.decode()
+        except UnicodeDecodeError:
+            topic = raw
+        mid = int.from_bytes(body[end:rest], "big")
+        self.on_publication(Message(topic, body[rest:], mid, self.generation, bool(head & _RETAINED)))
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
 class Connection:
@@ -160,8 +225,6 @@ class Connection:
         self._address = urlsplit(url)
         self._subscriptions = [(topic, 1) for topic in subscriptions]
         self._former = former
-        self._on_message = on_message
-        self.generation = 0
         self.connected = False
         self._client = _BulkClient(
             CallbackAPIVersion.VERSION2,
@@ -177,7 +240,7 @@ class Connection:
         self._client.on_connect = self._connected
         self._client.on_subscribe = self._subscribed
         self._client.on_disconnect = self._disconnected
-        self._client.on_message = self._received
+        self._client.on_publication = on_message
 
     @property
     def where(self) -> str:
@@ -210,8 +273,8 @@ class Connection:
 
     def acknowledge(self, mid: int, generation: int) -> None:
         """Acknowledge a message, if it came over the connection that still stands."""
-        if generation == self.generation and self.connected:
-            self._client.ack(mid, 1)
+        if generation == self._client.generation and self.connected and self._client.bulk:
+            self._client.bulk.send(_PUBACK + mid.to_bytes(2, "big"))
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish at QoS 1; while the broker is away nothing is queued."""
@@ -251,7 +314,7 @@ class Connection:
         if code.is_failure:
             log.error("MQTT broker at %s refuses us: %s", self.where, code)
             return
-        self.generation += 1
+        self._client.generation += 1
         self.connected = True
         # The session may hold what it subscribed to when it was run in the other way.
         client.unsubscribe(self._former)
@@ -272,11 +335,3 @@ class Connection:
         if self.connected and code.is_failure:
             log.warning("MQTT connection to %s lost: %s", self.where, code)
         self.connected = False
-
-    def _received(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        try:
-            topic: str | bytes = message.topic
-        except UnicodeDecodeError:
-            topic = bytes(message._topic)  # noqa: SLF001 - the only way to a topic that is no UTF-8
-        mid = message.mid if message.qos else 0
-        self._on_message(Message(topic, bytes(message.payload), mid, self.generation, message.retain))

@@ -156,7 +156,7 @@ class Ingest:
         sock = self._connection.socket()
         sources: list[socket.socket | BulkSocket] = [self._wake_in]
         if sock is not None and not self._full:
-            if sock.unread:
+            if not sock.drained:
                 return
             sources.append(sock)
         select.select(sources, [], [], self._patience())

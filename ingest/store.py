@@ -20,7 +20,7 @@ from storage.spool import Spool
 log = logging.getLogger("parkwatch.ingest")
 
 #: Seconds to let lines gather before a write: InfluxDB and we pay per request more than per line.
-GATHER = 0.1
+GATHER = 0.2
 _MOST_LINES = 5_000
 _DRAIN_PER_TURN = 4
 

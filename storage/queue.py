@@ -69,7 +69,11 @@ AWAY = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.ex
 def redis_client(url: str) -> redis.Redis:
     """Return a Redis connection that fails soon and loudly; who uses it decides about trying again."""
     return redis.Redis.from_url(
-        url, socket_timeout=5, socket_connect_timeout=2, socket_keepalive=True, retry=Retry(NoBackoff(), 0)
+        url,
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
