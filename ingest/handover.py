@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -17,6 +18,8 @@ from storage.queue import AWAY, ring
 from storage.states import encode_batch
 
 BATCH = 500
+#: Seconds after which a worker is rung for again that has not come to its inbox.
+_RING_AGAIN = 1.0
 
 
 class HandoverFailed(Exception):
@@ -31,6 +34,7 @@ class Handover:
         self._app = app
         self._catalogue = catalogue
         self._shards: dict[str, str] = {}
+        self._rung: dict[str, float] = {}
 
     def send(self, readings: Iterable[Reading]) -> None:
         """Put ``readings`` into the inboxes, in order, at most ``BATCH`` a piece; raises :class:`HandoverFailed`."""
@@ -41,14 +45,15 @@ class Handover:
         try:
             for shard in self._put(batches):
                 ring(self._app, shard)
+                self._rung[shard] = time.monotonic()
         except (*AWAY, OperationalError) as error:
             raise HandoverFailed(str(error)) from error
 
     def _put(self, batches: dict[str, list[bytes]]) -> list[str]:
         """Put the batches into their inboxes and return the shards whose worker has to be rung for.
 
-        A worker at its inbox needs no doorbell, and one whose inbox was not empty has been rung for. Should a
-        doorbell be lost, the sweep looks into the inbox too.
+        A worker at its inbox needs no doorbell, and one whose inbox was not empty has been rung for; but a doorbell can
+        be lost with Redis, so it is rung again every second.
         """
         pipe = self._client.pipeline(transaction=False)
         for shard, theirs in batches.items():
@@ -58,8 +63,11 @@ class Handover:
         return [
             shard
             for shard, length, attended in zip(batches, answers, answers, strict=True)
-            if length == len(batches[shard]) and not attended
+            if not attended and (length == len(batches[shard]) or self._long_ago(shard))
         ]
+
+    def _long_ago(self, shard: str) -> bool:
+        return time.monotonic() - self._rung.get(shard, -_RING_AGAIN) >= _RING_AGAIN
 
     def _shard(self, series: str) -> str:
         known = self._shards.get(series)

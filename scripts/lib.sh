@@ -169,6 +169,14 @@ run_containers() { # the profile's arguments to compose; stays until Ctrl-C
     export PARKWATCH_CONSOLE_URL=${PARKWATCH_CONSOLE_URL:-http://$PARKWATCH_CONSOLE_PUBLISH}
     export PARKWATCH_GRAFANA_URL=${PARKWATCH_GRAFANA_URL:-http://$PARKWATCH_GRAFANA_PUBLISH}
     local secrets=${PARKWATCH_SECRETS:-$ROOT/secrets}
+    # Redis and InfluxDB are not published: what needs them runs inside, docker compose exec ingest parkwatch ...
+    cat >"$PARKWATCH_HOME/env" <<END
+PARKWATCH_HOME=$PARKWATCH_HOME
+PARKWATCH_MQTT_URL=mqtts://$PARKWATCH_MQTT_PUBLISH
+PARKWATCH_MQTT_CA=$secrets/mqtt-ca.crt
+PARKWATCH_INFLUX_DB=park
+PARKWATCH_CONSOLE_URL=$PARKWATCH_CONSOLE_URL
+END
     cat <<END
 parkwatch is starting in containers · parkwatch 正在容器中启动
   Alarm console 报警台        $PARKWATCH_CONSOLE_URL

@@ -105,3 +105,16 @@ def test_restarted_broker_keeps_what_is_published_before_ingest_is_back(scene: S
     assert scene.whole.replay(rate=RATE).wait(within=60) == 0
     scene.whole.start("ingest")
     scene.whole.expect(within=60)
+
+
+def test_redis_killed_again_and_again_leaves_no_worker_deaf(scene: Scene) -> None:
+    """A doorbell whose acknowledgement Redis did not live to see must not keep the next ones away."""
+    scene.whole.start()
+    replay = scene.whole.replay(rate=40)
+    for _ in range(5):
+        consumed = scene.whole.consumed()
+        eventually(lambda consumed=consumed: scene.whole.consumed() > consumed + 5, within=30)  # type: ignore[misc]
+        scene.interrupt(scene.redis, seconds=0)
+    assert replay.running, "the last blow must fall in the middle, too"
+    assert replay.wait(within=60) == 0
+    scene.whole.expect(within=60)

@@ -95,6 +95,10 @@ class Whole:
         good = sum(row[names.FIELD_QUALITY] == "good" for row in rows)
         return good, len(rows) - good
 
+    def consumed(self) -> int:
+        """Count of batches that the worker has committed."""
+        return int(self.redis.get(names.consumed(SHARD)) or 0)
+
     def settled(self) -> bool:
         """Nothing waits any more: no batch, no page."""
         return not self.redis.llen(names.inbox(SHARD)) and not self.redis.zcard(names.OUTBOX)
