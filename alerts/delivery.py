@@ -196,7 +196,7 @@ class Delivery:
         result = Result.UNDELIVERABLE if is_page else Result.UNWANTED
         if is_page:
             log.error("%s reaches NOBODY: %s", page, decided.reason)
-        self._say(f"{messages.line(message)} -> {'NOBODY IS TOLD' if is_page else 'journal only'} ({decided.reason})")
+        self._say(f"{messages.line(message)} -> {'NOBODY IS TOLD' if is_page else 'journal only'}")
         await self._record(_record(page, transition, result, decided.reason, claimed=claimed))
 
     async def _again(self, id_: str, send: Send, situation: Situation) -> None:

@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
 def examine(settings: Settings) -> list[Finding]:
     """Look at every part; nothing raises, a part that does not answer is a finding."""
     found, configuration = _configuration(settings)
-    findings = [configuration, _broker(settings), _influx(settings)]
+    findings = [configuration, _channels(found, settings), _broker(settings), _influx(settings)]
     client = redis_client(settings.redis_url)
     try:
         client.ping()
@@ -59,6 +59,14 @@ def _configuration(settings: Settings) -> tuple[Catalogue | None, Finding]:
         advice = "`parkwatch check` lists them; no piece can start until they are mended"
         return None, Finding("configuration", well=False, state=state, advice=advice)
     return found, Finding("configuration", well=True, state=f"{len(found.limits)} limits, version {found.version}")
+
+
+def _channels(found: Catalogue | None, settings: Settings) -> Finding:
+    channels = [channel.name for channel in found.alerts.channels] if found else []
+    channels += ["env"] if settings.webhook_url else []
+    advice = "" if channels else "name one in config/alerts.yaml, or set PARKWATCH_WEBHOOK_URL"
+    state = ", ".join(channels) or "none: pages reach NOBODY"
+    return Finding("channels", well=bool(channels), state=state, advice=advice)
 
 
 def _broker(settings: Settings) -> Finding:

@@ -63,6 +63,7 @@ def addresses(ports: Ports, home: Path, config: Path) -> dict[str, str]:
 def write_environment(path: Path, values: Mapping[str, str]) -> None:
     """Write ``KEY=VALUE`` lines, all at once: a reader never sees half of them."""
     draft = path.with_suffix(".new")
+    draft.touch(mode=0o600)
     draft.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
     draft.replace(path)
 
@@ -76,12 +77,17 @@ def make_secret(path: Path, prefix: str = "") -> Path:
     return path
 
 
-def webhook_secret(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Return where the secret that signs webhooks is: the one that was set, else our own (Standard Webhooks form)."""
+def webhook(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the webhook's address, if one was set, and where the secret is that signs it.
+
+    That is the secret that was set, else one of our own (Standard Webhooks form).
+    """
+    url = environ.get("PARKWATCH_WEBHOOK_URL")
+    values = {"PARKWATCH_WEBHOOK_URL": url} if url else {}
     if environ.get("PARKWATCH_WEBHOOK_SECRET"):
-        return {}
+        return values
     file = environ.get("PARKWATCH_WEBHOOK_SECRET_FILE") or make_secret(home / "webhook-secret", "whsec_")
-    return {"PARKWATCH_WEBHOOK_SECRET_FILE": str(Path(file).absolute())}
+    return {**values, "PARKWATCH_WEBHOOK_SECRET_FILE": str(Path(file).absolute())}
 
 
 # --- children ----------------------------------------------------------------------------------------------------
@@ -301,7 +307,7 @@ def run(environ: Mapping[str, str], *, demo: bool) -> None:
         catalogue = read_configuration(config)
         (home / "log").mkdir(exist_ok=True)
         ports = choose_ports()
-        values = addresses(ports, home, config) | webhook_secret(environ, home)
+        values = addresses(ports, home, config) | webhook(environ, home)
         groups = {
             "servers": servers(ports, home),
             "pieces": pieces(catalogue, ingests=_ingests(environ), demo=demo),

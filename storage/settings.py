@@ -58,6 +58,7 @@ class Settings:
         """Read ``PARKWATCH_*``; raises :class:`SettingsError`."""
         home = Path(environ.get("PARKWATCH_HOME") or ".run").absolute()
         known = {**_DEFAULTS, **_resolved(_env_file(home / "env")), **_resolved(environ)}
+        _check_addresses(known)
         return cls(
             mqtt_url=known["PARKWATCH_MQTT_URL"],
             redis_url=known["PARKWATCH_REDIS_URL"],
@@ -72,6 +73,21 @@ class Settings:
             config=Path(known.get("PARKWATCH_CONFIG") or _default_config()).absolute(),
             home=home,
         )
+
+
+_SCHEMES = {
+    "PARKWATCH_MQTT_URL": ("mqtt", "mqtts"),
+    "PARKWATCH_REDIS_URL": ("redis", "rediss", "unix"),
+    "PARKWATCH_INFLUX_URL": ("http", "https"),
+    "PARKWATCH_CONSOLE_URL": ("http", "https"),
+}
+
+
+def _check_addresses(known: Mapping[str, str]) -> None:
+    for name, schemes in _SCHEMES.items():
+        # A secret may stand in the address, so it is not quoted.
+        if not known[name].startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise SettingsError(f"{name} is no address: write {' or '.join(f'{scheme}://...' for scheme in schemes)}")
 
 
 def _default_config() -> Path:

@@ -308,6 +308,7 @@ def test_doctor_names_everything_that_is_away_with_what_to_do(parkwatch: Termina
     findings = {finding["what"]: finding for finding in parkwatch.json("doctor", status=1)}
     unwell = {what: finding["advice"] for what, finding in findings.items() if not finding["well"]}
     assert unwell.keys() == {
+        "channels",
         "MQTT broker",
         "InfluxDB",
         "beat",

@@ -72,19 +72,19 @@ def test_environment_file_is_what_settings_read(tmp_path: Path) -> None:
 
 
 def test_webhook_secret_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
-    environment = native.webhook_secret({}, tmp_path)
+    environment = native.webhook({}, tmp_path)
     file = tmp_path / "webhook-secret"
     assert environment == {"PARKWATCH_WEBHOOK_SECRET_FILE": str(file)}
     assert file.stat().st_mode & 0o777 == 0o600
     text = file.read_text(encoding="utf-8")
     assert text.startswith("whsec_")
-    native.webhook_secret({}, tmp_path)
+    native.webhook({}, tmp_path)
     assert file.read_text(encoding="utf-8") == text
 
 
 def test_a_webhook_secret_that_is_set_is_left_alone(tmp_path: Path) -> None:
-    assert native.webhook_secret({"PARKWATCH_WEBHOOK_SECRET": "whsec_MQ=="}, tmp_path) == {}
-    named = native.webhook_secret({"PARKWATCH_WEBHOOK_SECRET_FILE": "/etc/secret"}, tmp_path)
+    assert native.webhook({"PARKWATCH_WEBHOOK_SECRET": "whsec_MQ=="}, tmp_path) == {}
+    named = native.webhook({"PARKWATCH_WEBHOOK_SECRET_FILE": "/etc/secret"}, tmp_path)
     assert named == {"PARKWATCH_WEBHOOK_SECRET_FILE": "/etc/secret"}
     assert list(tmp_path.iterdir()) == []
 

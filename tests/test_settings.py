@@ -17,6 +17,10 @@ SECRETS = {
 }
 
 
+#: What such a setting may hold: some must be addresses.
+PREFIX = {"PARKWATCH_MQTT_URL": "mqtt://", "PARKWATCH_REDIS_URL": "redis://"}
+
+
 def settings(home: Path, **environ: str) -> Settings:
     """Return the settings of an environment whose home is ``home``."""
     return Settings.from_environment({"PARKWATCH_HOME": str(home), **environ})
@@ -77,21 +81,24 @@ def test_folders_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("name", SECRETS)
 def test_secret_from_a_file(tmp_path: Path, name: str) -> None:
     file = tmp_path / "secret"
-    file.write_text("  hush\n", encoding="utf-8")
-    assert getattr(settings(tmp_path, **{f"{name}_FILE": str(file)}), SECRETS[name]) == "hush"
+    hush = PREFIX.get(name, "") + "hush"
+    file.write_text(f"  {hush}\n", encoding="utf-8")
+    assert getattr(settings(tmp_path, **{f"{name}_FILE": str(file)}), SECRETS[name]) == hush
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_secret_file_goes_before_the_file_of_the_home(tmp_path: Path, name: str) -> None:
     leave(tmp_path, f"{name}=left")
     file = tmp_path / "secret"
-    file.write_text("hush", encoding="utf-8")
-    assert getattr(settings(tmp_path, **{f"{name}_FILE": str(file)}), SECRETS[name]) == "hush"
+    hush = PREFIX.get(name, "") + "hush"
+    file.write_text(hush, encoding="utf-8")
+    assert getattr(settings(tmp_path, **{f"{name}_FILE": str(file)}), SECRETS[name]) == hush
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_secret_that_is_said_goes_before_its_file(tmp_path: Path, name: str) -> None:
-    assert getattr(settings(tmp_path, **{name: "said", f"{name}_FILE": "/nowhere"}), SECRETS[name]) == "said"
+    said = PREFIX.get(name, "") + "said"
+    assert getattr(settings(tmp_path, **{name: said, f"{name}_FILE": "/nowhere"}), SECRETS[name]) == said
 
 
 def test_secret_file_that_is_not_there_says_which(tmp_path: Path) -> None:
@@ -104,3 +111,10 @@ def test_empty_secret_file_is_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("\n", encoding="utf-8")
     assert settings(tmp_path, PARKWATCH_WEBHOOK_SECRET_FILE=str(file)).webhook_secret is None
+
+
+@pytest.mark.parametrize("name", ["PARKWATCH_MQTT_URL", "PARKWATCH_REDIS_URL", "PARKWATCH_INFLUX_URL"])
+def test_what_is_no_address_is_refused_without_quoting_it(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is no address: write ") as refused:
+        Settings.from_environment({"PARKWATCH_HOME": str(tmp_path), name: "user:secret@127.0.0.1:1"})
+    assert "secret" not in str(refused.value)
