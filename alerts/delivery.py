@@ -303,7 +303,12 @@ class Delivery:
 
     async def _beat(self) -> None:
         while True:
-            state = {"at": self._clock.now(), "holder": self._outbox.holder, "in_hand": len(self._hands)}
+            state = {
+                "at": self._clock.now(),
+                "holder": self._outbox.holder,
+                "in_hand": len(self._hands),
+                "channels": sorted(self._configured.channels),
+            }
             await self._steady(lambda: self._outbox.beat("delivery", state))  # noqa: B023 - awaited in the same turn
             await asyncio.sleep(_BEAT_EVERY)
 

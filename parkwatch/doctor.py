@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
 def examine(settings: Settings) -> list[Finding]:
     """Look at every part; nothing raises, a part that does not answer is a finding."""
     found, configuration = _configuration(settings)
-    findings = [configuration, _channels(found, settings), _broker(settings), _influx(settings)]
+    findings = [configuration, _broker(settings), _influx(settings)]
     client = redis_client(settings.redis_url)
     try:
         client.ping()
@@ -59,14 +59,6 @@ def _configuration(settings: Settings) -> tuple[Catalogue | None, Finding]:
         advice = "`parkwatch check` lists them; no piece can start until they are mended"
         return None, Finding("configuration", well=False, state=state, advice=advice)
     return found, Finding("configuration", well=True, state=f"{len(found.limits)} limits, version {found.version}")
-
-
-def _channels(found: Catalogue | None, settings: Settings) -> Finding:
-    channels = [channel.name for channel in found.alerts.channels] if found else []
-    channels += ["env"] if settings.webhook_url else []
-    advice = "" if channels else "name one in config/alerts.yaml, or set PARKWATCH_WEBHOOK_URL"
-    state = ", ".join(channels) or "none: pages reach NOBODY"
-    return Finding("channels", well=bool(channels), state=state, advice=advice)
 
 
 def _broker(settings: Settings) -> Finding:
@@ -99,6 +91,7 @@ def _inside(client: redis.Redis, found: Catalogue | None) -> Iterator[Finding]:
     now = time.time_ns() // 1_000_000
     shards = found.shards if found else ()
     yield from _pieces(client, shards)
+    yield from _channels(client)
     yield from _ingests(client)
     yield from _inboxes(client, shards)
     yield from _outbox(client, now)
@@ -117,6 +110,18 @@ def _pieces(client: redis.Redis, shards: tuple[str, ...]) -> Iterator[Finding]:
         if piece.startswith("worker.") and not ringing:
             advice = f"start beat first, a worker shows life when beat rings; then {advice}"
         yield Finding(piece, well=alive, state="alive" if alive else "no sign of life", advice="" if alive else advice)
+
+
+def _channels(client: redis.Redis) -> Iterator[Finding]:
+    """What delivery has, which knows best: its environment need not be ours."""
+    beat = client.get(names.heartbeat("delivery"))
+    if beat is None:
+        return
+    channels = msgspec.json.decode(beat).get("channels", [])
+    advice = "" if channels else "name one in config/alerts.yaml, or set PARKWATCH_WEBHOOK_URL"
+    yield Finding(
+        "channels", well=bool(channels), state=", ".join(channels) or "none: pages reach NOBODY", advice=advice
+    )
 
 
 def _ingests(client: redis.Redis) -> Iterator[Finding]:

@@ -308,7 +308,6 @@ def test_doctor_names_everything_that_is_away_with_what_to_do(parkwatch: Termina
     findings = {finding["what"]: finding for finding in parkwatch.json("doctor", status=1)}
     unwell = {what: finding["advice"] for what, finding in findings.items() if not finding["well"]}
     assert unwell.keys() == {
-        "channels",
         "MQTT broker",
         "InfluxDB",
         "beat",
@@ -325,6 +324,13 @@ def test_doctor_names_everything_that_is_away_with_what_to_do(parkwatch: Termina
     assert findings["Redis"]["well"]
     table = parkwatch("doctor", status=1)
     assert all(what in table for what in findings)
+
+
+@pytest.mark.parametrize(("channels", "state"), [([], "none: pages reach NOBODY"), (["duty", "env"], "duty, env")])
+def test_doctor_says_who_would_be_told(parkwatch: Terminal, channels: list[str], state: str) -> None:
+    parkwatch.client.set(names.heartbeat("delivery"), json.dumps({"channels": channels}))
+    [finding] = [found for found in parkwatch.json("doctor", status=1) if found["what"] == "channels"]
+    assert (finding["well"], finding["state"]) == (bool(channels), state)
 
 
 def test_doctor_sees_what_lags(parkwatch: Terminal) -> None:

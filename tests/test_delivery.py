@@ -666,7 +666,7 @@ def test_a_heartbeat_says_that_delivery_lives(redis: Redis) -> None:
             return json.loads(beat or "null"), await post.outbox.redis.ttl(names.heartbeat("delivery"))
 
     beat, ttl = asyncio.run(scenario())
-    assert beat.keys() == {"at", "holder", "in_hand"}
+    assert beat.keys() == {"at", "holder", "in_hand", "channels"}
     assert 0 < ttl <= names.HEARTBEAT_SECONDS
 
 
