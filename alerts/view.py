@@ -25,44 +25,20 @@ from park.alarms import Acknowledgement, State
 from park.catalogue import Catalogue
 from park.limits import Guidance
 from park.sensors import Sensor
-from park.words import Names, Priority
+from park.words import Names
 from storage.states import Snapshot
 
 Find = Callable[[str], Sensor | None]
 """Returns the sensor ``zone/site/sensor``."""
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(Snapshot, frozen=True):
     """An alarm as ``GET /api/alarms`` lists it: the snapshot with its names, source, guidance and link.
 
     ``value`` and ``set_point`` are in ``unit``; ``raised_t`` and ``t`` are event times, ``raised_at`` and ``at``
     server times, all ms.
     """
 
-    alarm: str
-    series: str
-    zone: str
-    site: str
-    sensor: str
-    quantity: str
-    limit: str
-    state: State
-    condition: str
-    availability: str
-    acknowledgement: str
-    severity: str
-    priority: Priority
-    occurrence: int
-    version: int
-    raised_t: int
-    raised_at: int
-    t: int
-    at: int
-    value: float | None
-    unit: str
-    set_point: float | None
-    why: str
-    acknowledged_by: str
     labels: Labels
     source: str
     clause: Names

@@ -6,7 +6,6 @@ sensor's descriptor changes.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -158,13 +157,8 @@ class Decoder:
             raise Rejected(
                 "quantity",
                 f"quantity {name[:80]!r} is not known",
-                self._advice(name),
+                self._catalogue.suggest_quantity(name),
             ) from None
-
-    def _advice(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._catalogue.quantities, n=3)
-        meant = f"did you mean {' or '.join(close)}? " if close else ""
-        return f"{meant}a new quantity is a row in config/quantities.yaml"
 
     def _check_place(self, address: topics.Address) -> None:
         if address.zone not in self._catalogue.zones:

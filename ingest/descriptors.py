@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator
 
@@ -107,8 +106,7 @@ def _gateway_problems(zone: str, gateway: str) -> Iterator[str]:
 def _channel_problems(name: str, own: Own, location: Location | None, catalogue: Catalogue) -> Iterator[str]:
     quantity = catalogue.quantities.get(name)
     if quantity is None:
-        close = difflib.get_close_matches(name, catalogue.quantities, n=1)
-        yield f"quantity {name[:40]!r} is not known" + (f": did you mean {close[0]}?" if close else "")
+        yield f"quantity {name[:40]!r} is not known: {catalogue.suggest_quantity(name[:40])}"
         return
     try:
         conversion = units.conversion(quantity, own.unit, location or quantity.location)

@@ -75,7 +75,7 @@ class Ingest:
         self._clock = clock or SystemClock()
         self._redis = redis_client(settings.redis_url)
         self._directory = Directory(self._redis)
-        self._quarantine = Quarantine(self._redis)
+        self._quarantine = Quarantine(self._redis, catalogue.settings.quarantine_size)
         self._handover = Handover(self._redis, producer_app(settings.redis_url, catalogue.shards), catalogue)
         self._onboarding = Onboarding(catalogue, self._clock)
         self._decoder = Decoder(catalogue, self._onboarding.peek, self._onboarding.sensor)

@@ -141,9 +141,10 @@ class Catalogue:
         return self._by_id[name]
 
     def suggest_quantity(self, word: str) -> str:
-        """Return what to send instead of the unknown quantity ``word``: the closest name, or where to add it."""
-        close = difflib.get_close_matches(word, self.quantities, n=1)
-        return f"did you mean {close[0]!r}?" if close else "add a row to config/quantities.yaml"
+        """Return what to send instead of the unknown quantity ``word``: the closest names, and where to add one."""
+        close = difflib.get_close_matches(word, self.quantities, n=3)
+        meant = f"did you mean {' or '.join(close)}? " if close else ""
+        return f"{meant}a new quantity is a row in config/quantities.yaml"
 
     @property
     def late_after(self) -> int:

@@ -121,8 +121,3 @@ def _refusal(error: ApiException) -> Exception:
 
 def _short(error: Exception) -> str:
     return str(error).split("(Caused by")[0][:200] or type(error).__name__
-
-
-def escape_tag(value: str) -> str:
-    """Escape a tag value for line protocol."""
-    return value.replace("\\", "\\\\").replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")

@@ -36,7 +36,6 @@ SENSORS = "pw:sensors"
 SENSORS_REVISION = "pw:sensors:rev"
 GATEWAYS = "pw:gateways"
 QUARANTINE = "pw:quarantine"
-QUARANTINE_LENGTH = 10_000
 QUARANTINE_COUNTS = "pw:quarantine:counts"
 COUNTERS = "pw:counters"
 

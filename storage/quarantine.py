@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 import redis
 
+from park.catalogue import Settings
 from storage import names, stored
 
 PAYLOAD_KEPT = 1024
@@ -24,10 +25,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Quarantine:
-    """The bounded list of quarantined messages and the count of each reason since the beginning."""
+    """The bounded list of quarantined messages (about ``size``) and the count of each reason since the beginning."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, size: int = Settings().quarantine_size) -> None:
         self.client = client
+        self._size = size
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Keep and count ``entries``."""
@@ -36,7 +38,7 @@ class Quarantine:
             pipe.xadd(
                 names.QUARANTINE,
                 {"entry": msgspec.json.encode(entry)},
-                maxlen=names.QUARANTINE_LENGTH,
+                maxlen=self._size,
                 approximate=True,
             )
             pipe.hincrby(names.QUARANTINE_COUNTS, entry.code, 1)

@@ -21,7 +21,9 @@ from park.evaluate import Record
 from park.limits import Kind, Limit
 from park.readings import Reading, split_series
 from park.sharding import shard_of
+from park.words import Priority
 from storage import names, stored
+from storage.outbox import encode_page, page_id
 
 _LUA = (Path(__file__).parent / "commit.lua").read_text(encoding="utf-8")
 _RECORD = msgspec.json.Decoder(Record)
@@ -78,7 +80,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     availability: str
     acknowledgement: str
     severity: str
-    priority: str
+    priority: Priority
     occurrence: int
     version: int
     raised_t: int
@@ -198,7 +200,7 @@ class ParkStates:
         """Every alarm that is not normal, the most urgent first."""
         snapshots = stored.everything(self.client, names.ALARMS).values()
         found = [msgspec.json.decode(value, type=Snapshot) for value in snapshots]
-        return sorted(found, key=lambda snapshot: (_RANK[snapshot.priority], -snapshot.raised_at, snapshot.alarm))
+        return sorted(found, key=lambda snapshot: (snapshot.priority.rank, -snapshot.raised_at, snapshot.alarm))
 
     def journal(self, since: int = 0, most: int = 1000) -> list[Transition]:
         """Transitions journalled since the server time ``since`` (ms), newest first, at most ``most``."""
@@ -296,9 +298,6 @@ def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
     )
 
 
-_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
-
-
 def _known_alarm(alarm: str) -> tuple[str, str]:
     try:
         return alarms.split_alarm_id(alarm)
@@ -331,16 +330,12 @@ def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
         "alarms": [(alarm, _shown(*entry, catalogue)) for alarm, entry in latest.items()],
         "journal": [_text(transition) for transition, _ in work.transitions],
         "pages": [
-            (_page_id(transition), _text({"kind": "page", "transition": transition}))
+            (page_id(transition), encode_page(transition).decode())
             for transition, _ in work.transitions
             if transition.notify is not Notify.NONE
         ],
     }
     return msgspec.msgpack.encode(content)
-
-
-def _page_id(transition: Transition) -> str:
-    return f"page:{transition.alarm}:{transition.occurrence}:{transition.version}"
 
 
 def _text(content: object) -> str:

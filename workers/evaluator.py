@@ -64,7 +64,7 @@ class Evaluator:
         self._rebuild = rebuild
         self._states = ShardStates(client, shard)
         self._directory = Directory(client)
-        self._quarantine = Quarantine(client)
+        self._quarantine = Quarantine(client, catalogue.settings.quarantine_size)
         self._sensors: dict[str, Sensor] = {}
         self._revision = -1
         self._watches: dict[str, Watch] = {}
@@ -128,8 +128,8 @@ class Evaluator:
                 self._commit(work, now)
             except Conflict as conflict:
                 if not conflict.series:
-                    # Another worker has been at this shard's inbox: believe nothing that we remember.
-                    log.warning("another worker is evaluating shard %s; there should be one", self.shard)
+                    # Somebody else has been at this shard's inbox: believe nothing that we remember.
+                    log.warning("another worker evaluates shard %s too, or Redis has lost it: begun anew", self.shard)
                     self._known = self._consumed = None
                     self._unsaved.clear()
                     return 0
@@ -241,7 +241,7 @@ class Evaluator:
             self._commit(work, now)
         except Conflict:
             # Another worker has just done the same.
-            log.warning("another worker is evaluating shard %s; there should be one", self.shard)
+            log.warning("another worker evaluates shard %s too: there should be one", self.shard)
 
     def _commit(self, work: Work, now: int) -> None:
         """Commit and remember; on a conflict load what is there now and raise it again."""
