@@ -226,6 +226,7 @@ class Connection:
         self._subscriptions = [(topic, 1) for topic in subscriptions]
         self._former = former
         self.connected = False
+        self._refusal = ""
         self._client = _BulkClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -312,8 +313,11 @@ class Connection:
         self, client: mqtt.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
     ) -> None:
         if code.is_failure:
-            log.error("MQTT broker at %s refuses us: %s", self.where, code)
+            if self._refusal != str(code):
+                log.error("MQTT broker at %s refuses us: %s; trying again", self.where, code)
+            self._refusal = str(code)
             return
+        self._refusal = ""
         self._client.generation += 1
         self.connected = True
         # The session may hold what it subscribed to when it was run in the other way.

@@ -145,12 +145,14 @@ class Ingest:
             self._connect_backoff.succeeded()
         if self._connection.socket() is not None or time.monotonic() < self._connect_at:
             return
+        first = not self._connect_backoff.failures
+        # Whatever becomes of it, a refusal included: the next try waits, until a connection stands.
+        self._connect_at = time.monotonic() + self._connect_backoff.next()
         try:
             self._connection.open()
         except OSError as error:
-            if not self._connect_backoff.failures:
+            if first:
                 log.error("the MQTT broker at %s does not answer (%s); trying again", self._connection.where, error)
-            self._connect_at = time.monotonic() + self._connect_backoff.next()
 
     def _wait(self) -> None:
         sock = self._connection.socket()

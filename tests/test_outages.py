@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from parkwatch.doctor import Finding, examine
+from parkwatch.servers import free_port
 from storage import names
 from storage.settings import Settings
 from tests.catchers import Catcher
@@ -303,3 +305,19 @@ def test_a_second_beat_waits_for_the_first_and_takes_over(scene: Scene) -> None:
     scene.whole.redis.delete(names.heartbeat("beat"))
     eventually(lambda: scene.whole.redis.exists(names.heartbeat("beat")), why=lambda: second.output)
     assert second.stop() == 0
+
+
+def test_a_broker_that_refuses_costs_one_line_and_is_asked_again(
+    environment: dict[str, str], spawn_piece: Spawn
+) -> None:
+    refusal = b"\x20\x02\x00\x05"
+    with socket.create_server(("127.0.0.1", free_port())) as door:
+        url = f"mqtt://127.0.0.1:{door.getsockname()[1]}"
+        ingest = spawn_piece(["run", "ingest"], {**environment, "PARKWATCH_MQTT_URL": url})
+        for _ in range(4):
+            client, _ = door.accept()
+            with client:
+                client.recv(1024)
+                client.sendall(refusal)
+        assert ingest.stop() == 0
+    assert ingest.output.count("refuses us: Not authorized; trying again") == 1
