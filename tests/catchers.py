@@ -128,7 +128,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         at = time.time_ns() // 1_000_000
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Whoever sent it was killed in the middle: half a request reached nobody.
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.catcher.take(Caught(self.command, self.path, headers, body, at))
         self.send_response(answer.status)
