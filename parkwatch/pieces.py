@@ -63,7 +63,7 @@ def delivery() -> None:
 @pieces.command()
 def console() -> None:
     """The alarm console (HTTP)."""
-    from alerts.console import serve
+    from alerts.console.app import serve
 
     log_to_terminal("console")
     chosen = settings()

@@ -22,8 +22,8 @@ import redis as redis_py
 import uvicorn
 from starlette.datastructures import Headers
 
-from alerts.console import address, create_app, own_names, wire
-from alerts.guard import refuse
+from alerts.console.app import address, create_app, own_names, wire
+from alerts.console.guard import refuse
 from park.alarms import Alarm, Notify, reach
 from park.sensors import Sensor
 from park.words import Names
@@ -425,7 +425,7 @@ def test_without_redis_everything_says_so_and_nothing_looks_fine(own_redis: Redi
 
 _RUN = """
 import os
-from alerts.console import serve
+from alerts.console.app import serve
 from storage.settings import Settings
 from tests.alerting import catalogue
 serve(Settings.from_environment(os.environ), catalogue())

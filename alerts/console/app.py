@@ -1,7 +1,7 @@
 """The alarm console: JSON API and a plain live page.
 
 Reading and acknowledging only; shelving, roster, trends and log-in have their places in the same app. Until there
-is a log-in, it listens on loopback unless told otherwise, and :mod:`alerts.guard` keeps other sites' pages out.
+is a log-in, it listens on loopback unless told otherwise, and :mod:`alerts.console.guard` keeps other sites' pages out.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
-from alerts import view, words
-from alerts.guard import LOOPBACK, Guard, Refusal
-from alerts.live import ALIVE_EVERY, FullError, Hub, JournalFeed
+from alerts import words
+from alerts.console import view
+from alerts.console.guard import LOOPBACK, Guard, Refusal
+from alerts.console.live import ALIVE_EVERY, FullError, Hub, JournalFeed
+from alerts.console.view import Shown
 from alerts.messages import LANGUAGES, park_time, rfc3339
 from alerts.tasks import cancel
-from alerts.view import Shown
 from park.alarms import StaleAcknowledgement, State, Transition
 from park.catalogue import Catalogue
 from park.words import Priority
