@@ -11,33 +11,19 @@ import dataclasses
 import datetime as dt
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-import pydantic
 
-from park import rows, units
-from park.catalogue import Alerts, Catalogue, ChannelKind, ChannelRoute, Reference, ReferenceKind, Settings, Site, Zone
+from park import alerts_building, oncall_building, rows, suppression_building, units
+from park.catalogue import Alerts, Catalogue, OnCall, Settings, Site, Zone
+from park.documents import GUIDANCE, LIMITS, PARK, QUANTITIES, UNREADABLE, ZONES, AnyName, Documents, names_of
 from park.limits import Guidance, Kind, Limit, Match, SetPoint, Side
 from park.quantities import Quantity
+from park.relations import Suppression
 from park.rows import Path, Problem, shortened, suggestion
-from park.words import Location, Names
-
-ZONES, QUANTITIES, GUIDANCE, ALERTS, PARK = (
-    "zones.yaml",
-    "quantities.yaml",
-    "guidance.yaml",
-    "alerts.yaml",
-    "park.yaml",
-)
-LIMITS = "limits/"
-
-UNREADABLE = object()
-"""Stands in ``documents`` for a file that could not be parsed: it is reported elsewhere, and may hold any name."""
-
-_Row = TypeVar("_Row", bound=rows.Row)
+from park.words import Location
 
 # Words that claim the force of law, unless the text says at once that it has none.
 _CLAIMS = re.compile(
@@ -48,21 +34,10 @@ _CLAIMS = re.compile(
 _SEVERITIES = {Side.HIGH: ("high", "high-high"), Side.LOW: ("low", "low-low")}
 
 
-class _AnyName(frozenset[str]):
-    """The names of a document that can't be told: every name may be among them."""
-
-    __slots__ = ()
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
 @dataclasses.dataclass
-class _Building:
+class _Building(Documents):
     """What has been read so far."""
 
-    documents: Mapping[str, Any]
-    problems: list[Problem] = dataclasses.field(default_factory=list)
     zones: dict[str, Zone] = dataclasses.field(default_factory=dict)
     quantities: dict[str, Quantity] = dataclasses.field(default_factory=dict)
     guidances: dict[str, Guidance] = dataclasses.field(default_factory=dict)
@@ -70,56 +45,6 @@ class _Building:
     replaces: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     replaced_at: dict[str, Path] = dataclasses.field(default_factory=dict)
     limit_paths: dict[str, Path] = dataclasses.field(default_factory=dict)
-
-    def report(self, path: Path, message: str) -> None:
-        self.problems.append(Problem(path, message))
-
-    def shape(self, model: type[_Row], value: object, path: Path) -> _Row | None:
-        """Return ``value`` as a row, or report why it is none."""
-        if not isinstance(value, dict):
-            self.report(path, f"{shortened(value)} is not a row; write keys and values, such as {_outline(model)}")
-            return None
-        try:
-            return model.model_validate(value)
-        except pydantic.ValidationError as error:
-            self.problems += rows.shape_problems(model, error, path)
-            return None
-
-    def table(self, document: str, key: str) -> dict[str, Any]:
-        """Return the named rows under the only key of a document; a document that is not there is empty."""
-        content = self._content(document, key, dict)
-        return content if isinstance(content, dict) else {}
-
-    def rows(self, document: str, key: str) -> list[Any]:
-        """Return the list of rows under the only key of a document."""
-        content = self._content(document, key, list)
-        return content if isinstance(content, list) else []
-
-    def _content(self, document: str, key: str, kind: type) -> object:
-        content = self.documents.get(document, UNREADABLE)
-        if content is UNREADABLE:
-            return None
-        if not isinstance(content, dict) or key not in content:
-            self.report((document,), f"{key!r} is missing; the file begins with a line {key}:")
-            return None
-        for other in content.keys() - {key}:
-            self.report((document, other), f"unknown key {other!r}; this file holds only {key!r}")
-        if not isinstance(content[key], kind):
-            form = "names with rows below them" if kind is dict else "a list, each row beginning with '- ', or []"
-            self.report((document, key), f"{key!r} can't be {shortened(content[key])}; write {form}")
-        return content[key]
-
-    def known(self, document: str, key: str) -> frozenset[str]:
-        """Return the names that a document speaks of, right or wrong, without reporting anything."""
-        content = self.documents.get(document, {key: {}} if document == GUIDANCE else UNREADABLE)
-        table = content.get(key) if isinstance(content, dict) else None
-        return frozenset(table) if isinstance(table, dict) else _AnyName()
-
-    def unknown(self, path: Path, what: str, words: Collection[str], known: Collection[str]) -> None:
-        """Report each of ``words`` that is not ``known``; ``path`` leads to the list they stand in."""
-        for index, word in enumerate(words):
-            if word not in known:
-                self.report((*path, index), f"unknown {what} {word!r}; {suggestion(word, known)}")
 
 
 def build(documents: Mapping[str, Any]) -> tuple[Catalogue | None, list[Problem]]:
@@ -136,15 +61,18 @@ def build(documents: Mapping[str, Any]) -> tuple[Catalogue | None, list[Problem]
     _quantities(building)
     _guidances(building)
     _limits(building)
-    alerts, settings = _alerts(building), _settings(building)
+    alerts, oncall, settings = alerts_building.alerts(building), oncall_building.oncall(building), _settings(building)
+    rules = suppression_building.suppressions(building, building.limits, building.limit_paths)
     if building.problems or settings is None:
         return None, building.problems
-    return _catalogue(building, alerts, settings), []
+    return _catalogue(building, alerts, oncall, settings, rules), []
 
 
-def _catalogue(building: _Building, alerts: Alerts, settings: Settings) -> Catalogue:
+def _catalogue(
+    building: _Building, alerts: Alerts, oncall: OnCall, settings: Settings, rules: tuple[Suppression, ...]
+) -> Catalogue:
     limits = tuple(building.limits.values())
-    content = (building.zones, building.quantities, limits, sorted(building.replaces), alerts, settings)
+    content = (building.zones, building.quantities, limits, sorted(building.replaces), alerts, oncall, settings, rules)
     replaces = {name: sorted(others) for name, others in building.replaces.items()}
     return Catalogue(
         zones=building.zones,
@@ -154,20 +82,13 @@ def _catalogue(building: _Building, alerts: Alerts, settings: Settings) -> Catal
         alerts=alerts,
         settings=settings,
         version=_hash((*content, replaces)),
+        oncall=oncall,
+        suppressions=rules,
     )
 
 
 def _hash(content: object) -> str:
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:8]
-
-
-def _outline(model: type[rows.Row]) -> str:
-    required = [name for name, field in model.model_fields.items() if field.is_required()]
-    return "{" + ", ".join(f"{name}: ..." for name in required or model.model_fields) + "}"
-
-
-def _names(row: rows.NamesRow) -> Names:
-    return Names(zh=row.zh, en=row.en)
 
 
 # --- zones -------------------------------------------------------------------------------------------------
@@ -176,11 +97,11 @@ def _names(row: rows.NamesRow) -> Names:
 def _zones(building: _Building) -> None:
     for name, value in building.table(ZONES, "zones").items():
         path: Path = (ZONES, "zones", name)
-        _check_segment(building, path, name)
+        building.check_segment(path, name)
         row = building.shape(rows.ZoneRow, value, path)
         sites = _sites(building, value, path)
         if row:
-            building.zones[name] = Zone(name, _names(row.names), row.shards, sites)
+            building.zones[name] = Zone(name, names_of(row.names), row.shards, sites)
     if building.documents.get(ZONES) == {"zones": {}}:
         building.report((ZONES, "zones"), "no zone is configured; write at least one")
 
@@ -189,18 +110,11 @@ def _sites(building: _Building, zone: object, path: Path) -> dict[str, Site]:
     raw = zone.get("sites") if isinstance(zone, dict) else None
     sites = {}
     for name, value in raw.items() if isinstance(raw, dict) else ():
-        _check_segment(building, (*path, "sites", name), name)
+        building.check_segment((*path, "sites", name), name)
         row = building.shape(rows.SiteRow, value, (*path, "sites", name))
         if row:
-            sites[name] = Site(name, _names(row.names), row.latitude, row.longitude)
+            sites[name] = Site(name, names_of(row.names), row.latitude, row.longitude)
     return sites
-
-
-def _check_segment(building: _Building, path: Path, name: str) -> None:
-    try:
-        rows.segment(name)
-    except ValueError as error:
-        building.report(path, str(error))
 
 
 def _known_sites(building: _Building, zones: Collection[str]) -> frozenset[str]:
@@ -208,7 +122,7 @@ def _known_sites(building: _Building, zones: Collection[str]) -> frozenset[str]:
     content = building.documents.get(ZONES)
     table = content.get("zones") if isinstance(content, dict) else None
     if not isinstance(table, dict):
-        return _AnyName()
+        return AnyName()
     chosen = (zone for name, zone in table.items() if not zones or name in zones)
     sites = (zone.get("sites") for zone in chosen if isinstance(zone, dict))
     return frozenset(name for table in sites if isinstance(table, dict) for name in table)
@@ -221,7 +135,7 @@ def _quantities(building: _Building) -> None:
     codes: dict[str, str] = {}
     for name, value in building.table(QUANTITIES, "quantities").items():
         path: Path = (QUANTITIES, "quantities", name)
-        _check_segment(building, path, name)
+        building.check_segment(path, name)
         row = building.shape(rows.QuantityRow, value, path)
         if row:
             quantity = _quantity(name, row)
@@ -232,7 +146,9 @@ def _quantities(building: _Building) -> None:
 
 def _quantity(name: str, row: rows.QuantityRow) -> Quantity:
     plain = row.model_dump(exclude={"names", "sentinels", "hj212", "hazards"})
-    quantity = Quantity(name=name, names=_names(row.names), hj212=tuple(row.hj212), hazards=tuple(row.hazards), **plain)
+    quantity = Quantity(
+        name=name, names=names_of(row.names), hj212=tuple(row.hj212), hazards=tuple(row.hazards), **plain
+    )
     if row.sentinels is None:
         return quantity
     return msgspec.structs.replace(quantity, sentinels=tuple(row.sentinels))
@@ -269,7 +185,7 @@ def _code_problems(quantity: Quantity, codes: dict[str, str], path: Path) -> Ite
 def _guidances(building: _Building) -> None:
     for name, value in building.table(GUIDANCE, "guidance").items():
         path: Path = (GUIDANCE, "guidance", name)
-        _check_segment(building, path, name)
+        building.check_segment(path, name)
         row = building.shape(rows.GuidanceRow, value, path)
         if row:
             building.guidances[name] = _guidance(row)
@@ -277,7 +193,7 @@ def _guidances(building: _Building) -> None:
 
 def _guidance(row: rows.GuidanceRow) -> Guidance:
     within = max(1, row.respond_within // 1000)
-    return Guidance(_names(row.cause), _names(row.consequence), _names(row.response), within)
+    return Guidance(names_of(row.cause), names_of(row.consequence), names_of(row.response), within)
 
 
 def _guidance_of(building: _Building, value: object, path: Path) -> Guidance | None:
@@ -345,7 +261,7 @@ def _versioned(row: rows.LimitRow, guidance: Guidance, measures: _Measures) -> L
     limit = Limit(
         id=row.id,
         kind=row.kind,
-        names=_names(row.names),
+        names=names_of(row.names),
         match=_match(row.match),
         side=measures.side,
         set_points=measures.set_points,
@@ -354,13 +270,17 @@ def _versioned(row: rows.LimitRow, guidance: Guidance, measures: _Measures) -> L
         off_delay=row.off_delay,
         unit=measures.unit,
         source=row.source,
-        clause=_names(row.clause),
+        clause=names_of(row.clause),
         provenance=row.provenance,
         version="",
         guidance=guidance,
         shown_per_canonical=measures.shown_per_canonical,
         valid_from=_midnight(row.valid_from) if row.valid_from else None,
         valid_to=_midnight(row.valid_to + dt.timedelta(days=1)) if row.valid_to else None,
+        latching=row.latching,
+        re_alarm=row.re_alarm,
+        re_alarm_most=row.re_alarm_most,
+        group=row.group or "",
     )
     return msgspec.structs.replace(limit, version=_hash(limit))
 
@@ -563,56 +483,7 @@ def _reach_problems(
         )
 
 
-# --- alerts and settings -----------------------------------------------------------------------------------
-
-
-def _alerts(building: _Building) -> Alerts:
-    channels, seen = [], Counter[str]()
-    for index, value in enumerate(building.rows(ALERTS, "channels")):
-        path: Path = (ALERTS, "channels", index)
-        row = building.shape(rows.ChannelRow, value, path)
-        if row:
-            seen[row.name] += 1
-            if seen[row.name] > 1:
-                building.report((*path, "name"), f"there is a channel {row.name!r} already; write another name")
-            building.unknown((*path, "zones"), "zone", row.zones, building.known(ZONES, "zones"))
-            building.problems += _channel_problems(row, path)
-            channels.append(_channel(row))
-    return Alerts(tuple(channels))
-
-
-def _channel_problems(row: rows.ChannelRow, path: Path) -> Iterator[Problem]:
-    given = [key for key in ("url", "url_env", "url_file") if getattr(row, key) is not None]
-    if len(given) != 1:
-        count = "none" if not given else " and ".join(given)
-        yield Problem(path, f"a channel has one of url_env, url_file and url; here is {count}; write one of them")
-    if row.url is not None and "://" not in row.url:
-        yield Problem((*path, "url"), f"{shortened(row.url)} is not a URL; write one such as https://example.org/hook")
-    if row.url is not None and row.kind == "webhook" and not re.match(r"https?://", row.url):
-        yield Problem((*path, "url"), "a webhook is called over http:// or https://; or write kind: apprise")
-    secrets = [key for key in ("secret_env", "secret_file") if getattr(row, key) is not None]
-    if secrets and row.kind != "webhook":
-        yield Problem((*path, secrets[0]), "only a webhook is signed; leave the secret out, or write kind: webhook")
-    if len(secrets) > 1:
-        yield Problem((*path, secrets[1]), "there are two secrets; write secret_env or secret_file")
-
-
-def _channel(row: rows.ChannelRow) -> ChannelRoute:
-    return ChannelRoute(
-        name=row.name,
-        kind=ChannelKind(row.kind),
-        url=_reference(row.url, row.url_env, row.url_file) or Reference(ReferenceKind.TEXT, ""),
-        language=row.language,
-        zones=tuple(row.zones),
-        min_priority=row.min_priority,
-        notices=row.notices,
-        secret=_reference(None, row.secret_env, row.secret_file),
-    )
-
-
-def _reference(text: str | None, environment: str | None, file: str | None) -> Reference | None:
-    given = zip(ReferenceKind, (text, environment, file), strict=True)
-    return next((Reference(kind, value) for kind, value in given if value is not None), None)
+# --- settings ----------------------------------------------------------------------------------------------
 
 
 def _settings(building: _Building) -> Settings | None:

@@ -7,15 +7,31 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import enum
 import functools
 from collections.abc import Mapping
 
 import msgspec
 
+from park.channels import ChannelKind, ChannelRoute, Reference, ReferenceKind
 from park.limits import Limit
+from park.oncall import OnCall
 from park.quantities import Quantity
-from park.words import Location, Names, Priority
+from park.relations import Suppression
+from park.words import Location, Names
+
+__all__ = [
+    "Alerts",
+    "Catalogue",
+    "ChannelKind",
+    "ChannelRoute",
+    "Grouping",
+    "OnCall",
+    "Reference",
+    "ReferenceKind",
+    "Settings",
+    "Site",
+    "Zone",
+]
 
 # Sensors come and go; the memory of which limits match them must not grow without end.
 _REMEMBERED = 100_000
@@ -46,65 +62,50 @@ class Settings(msgspec.Struct, frozen=True):
     ``interval`` (ms): the time between readings assumed of a sensor that has not described itself.
     ``stale_after_intervals``: a sensor silent for so many of its intervals is stale.
     ``quarantine_size``: how many rejected messages are kept for people to look at.
+    ``shelve_at_most`` (ms): how long an alarm can be shelved (ISA-18.2: one shift).
     """
 
     late_after: int = 120_000
     interval: int = 60_000
     stale_after_intervals: float = 3.0
     quarantine_size: int = 10_000
+    shelve_at_most: int = 28_800_000
 
 
-class ReferenceKind(enum.StrEnum):
-    """Where the text that a :class:`Reference` stands for is found."""
+class Grouping(msgspec.Struct, frozen=True):
+    """How pages leave (``delivery`` in ``config/alerts.yaml``); durations in ms.
 
-    TEXT = "text"
-    ENVIRONMENT = "environment"
-    FILE = "file"
-
-
-class Reference(msgspec.Struct, frozen=True):
-    """A text that may be secret: as it is, the name of the environment variable or the path of its file."""
-
-    kind: ReferenceKind
-    value: str
-
-
-class ChannelKind(enum.StrEnum):
-    """What speaks to a channel: one file each in ``alerts/channels/``."""
-
-    APPRISE = "apprise"
-    WEBHOOK = "webhook"
-
-
-class ChannelRoute(msgspec.Struct, frozen=True):
-    """One way to people, and what goes there.
-
-    ``zones`` is empty for every zone. Pages less urgent than ``min_priority`` don't go there, and notices (an
-    alarm returned) only if ``notices``. ``secret`` signs a webhook (Standard Webhooks).
+    ``wait``: how long the first page of a zone waits for others. ``window``: what follows a page of the same zone
+    within this time becomes one page. A flood begins with more than ``flood_begins`` alarms per operator in
+    ``flood_period`` and ends with fewer than ``flood_ends``; meanwhile one summary leaves every ``flood_summary``.
+    ``webhook_targets``: networks (CIDR) and host names that webhooks may call, empty for any.
+    ``tap_valid``: how long a one-tap link is good.
     """
 
-    name: str
-    kind: ChannelKind
-    url: Reference
-    language: str = "zh"
-    zones: tuple[str, ...] = ()
-    min_priority: Priority = Priority.LOW
-    notices: bool = True
-    secret: Reference | None = None
+    wait: int = 0
+    window: int = 30_000
+    flood_begins: int = 10
+    flood_ends: int = 5
+    flood_period: int = 600_000
+    flood_summary: int = 120_000
+    webhook_targets: tuple[str, ...] = ()
+    tap_valid: int = 86_400_000
 
 
 class Alerts(msgspec.Struct, frozen=True):
-    """Who is told (``config/alerts.yaml``)."""
+    """Who is told whatever the roster says, and how pages leave (``config/alerts.yaml``)."""
 
     channels: tuple[ChannelRoute, ...] = ()
+    grouping: Grouping = Grouping()
 
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
     """Everything that is configured.
 
-    ``replaces`` tells, by limit id, which limits a limit stands in for where both apply. ``version`` is a short
-    hash of the content: the same configuration has the same version wherever it is loaded.
+    ``replaces`` tells, by limit id, which limits a limit stands in for where both apply. ``suppressions`` are the rules
+    by which alarms are suppressed by design. ``version`` is a short hash of the content: the same configuration has
+    the same version wherever it is loaded.
     """
 
     zones: Mapping[str, Zone]
@@ -114,6 +115,8 @@ class Catalogue:
     alerts: Alerts
     settings: Settings
     version: str
+    oncall: OnCall = dataclasses.field(default_factory=OnCall)
+    suppressions: tuple[Suppression, ...] = ()
     _matches: dict[tuple[str, Location], tuple[Limit, ...]] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False
     )

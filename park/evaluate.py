@@ -10,12 +10,13 @@ batch that is delivered twice changes nothing:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
 from park import alarms
-from park.alarms import Alarm, Event, Notify, Transition, alarm_id
+from park.alarms import Alarm, Change, Event, Notify, Transition, alarm_id
 from park.limits import Kind, Limit
 from park.readings import Reading
 from park.rules import RULES, Silence, Timers
@@ -24,7 +25,14 @@ from park.words import Priority, Quality
 #: Late readings beyond a limit that are closer together than this (ms, event time) are one episode.
 LATE_EPISODE = 600_000
 
+#: Which alarms are suppressed by design: limit id -> the rule that does it.
+Suppressed = Mapping[str, str]
+
+#: The rule that suppresses the silence of sensors whose gateway has said that it is offline.
+GATEWAY_OFFLINE = "gateway-offline"
+
 _NEVER = Alarm()
+_NOTHING: Suppressed = MappingProxyType({})
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
@@ -41,11 +49,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     quality: Quality = Quality.GOOD
     alarms: dict[str, Alarm] = {}
     late_t: int = 0
-
-    @property
-    def running(self) -> bool:
-        """Whether any timer runs."""
-        return any(any(alarm.timers) for alarm in self.alarms.values())
 
 
 class Watch(msgspec.Struct, frozen=True):
@@ -70,35 +73,101 @@ def evaluate(record: Record, watch: Watch, readings: Iterable[Reading], now: int
     return record, transitions
 
 
-def pass_time(record: Record, watch: Watch, now: int, *, hearing: bool = True) -> tuple[Record, list[Transition]]:
-    """Do what needs no new reading: delays that end, silence.
+def pass_time(
+    record: Record, watch: Watch, now: int, *, hearing: bool = True, suppressed: Suppressed = _NOTHING
+) -> tuple[Record, list[Transition]]:
+    """Do what needs no new reading: delays that end, silence, shelving that expires, suppression, re-alarms.
 
-    ``hearing`` is false while parkwatch's own intake is down: then nobody is called silent.
+    ``hearing`` is false while parkwatch's own intake is down: then nobody is called silent. ``suppressed`` says what
+    is suppressed by design now; what was and is not in it comes back.
     """
     record, transitions = _withdraw(record, watch, now)
     silence = silence_of(record, watch, now) if hearing else Silence.UNKNOWN
-    if not silence.silent and not record.running:
+    if not silence.silent and not suppressed and not any(_timed(alarm) for alarm in record.alarms.values()):
         return record, transitions
-    usable = record.quality.usable
-    if silence is Silence.NONE and not usable:
-        # Bad data is no better than silence: it never lets an alarm return.
-        silence = Silence.UNKNOWN
+    sweep = _Sweep(watch.series, record, now, silence, suppressed)
+    changed = {}
     for limit in watch.limits:
         alarm = record.alarms.get(limit.id, _NEVER)
-        level = RULES[limit.kind].elapse(limit, alarm, now, silence)
-        if level == alarm.level:
-            continue
-        fell_silent = limit.kind is Kind.QUALITY and silence.silent
+        after = sweep.limit(limit, alarm, transitions)
+        if after is not alarm:
+            changed[limit.id] = after
+    return msgspec.structs.replace(record, alarms={**record.alarms, **changed}) if changed else record, transitions
+
+
+def _timed(alarm: Alarm) -> bool:
+    """Whether time alone may change the alarm."""
+    return not alarm.idle or bool(alarm.timers)
+
+
+class _Sweep(msgspec.Struct, frozen=True):
+    """What time does to the alarms of one series at ``now``."""
+
+    series: str
+    record: Record
+    now: int
+    silence: Silence
+    suppressed: Suppressed
+
+    def limit(self, limit: Limit, alarm: Alarm, transitions: list[Transition]) -> Alarm:
+        """Move one alarm: what suppresses it comes before its condition, what gives it back to people comes after.
+
+        So nobody hears of what is over by then, and nobody of what is suppressed at the same moment.
+        """
+        level = self._level(limit, alarm)
+        rule = self._rule(limit, alarm, level)
+        if rule and rule != alarm.suppressed:
+            alarm = self._tell(limit, alarm, alarms.suppress(alarm, rule), transitions, why=rule)
+        if level != alarm.level:
+            alarm = self._move(limit, alarm, level, transitions)
+        alarm = self._back(limit, alarm, rule, transitions)
+        why = alarms.wants_realarm(alarm, limit, self.now)
+        if why:
+            change = alarms.realarm(alarm, at=self.now)
+            alarm = self._tell(limit, alarm, change, transitions, why=why)
+        return alarm
+
+    def _level(self, limit: Limit, alarm: Alarm) -> int:
+        silence = self.silence
+        if silence is Silence.NONE and not self.record.quality.usable:
+            # Bad data is no better than silence: it never lets an alarm return.
+            silence = Silence.UNKNOWN
+        if not (silence.silent or any(alarm.timers)):
+            return alarm.level
+        return RULES[limit.kind].elapse(limit, alarm, self.now, silence)
+
+    def _rule(self, limit: Limit, alarm: Alarm, level: int) -> str:
+        rule = self.suppressed.get(limit.id, "")
+        # Nothing to be kept quiet yet: eleven quiet sensors are no eleven entries of the journal.
+        needless = rule == GATEWAY_OFFLINE and not (level or alarm.suppressed)
+        return "" if needless else rule
+
+    def _back(self, limit: Limit, alarm: Alarm, rule: str, transitions: list[Transition]) -> Alarm:
+        if alarm.shelved and self.now >= alarm.shelved.until:
+            why = "shelving-expired" if alarm.shelved.until else "shelving-unreadable"
+            alarm = self._tell(limit, alarm, alarms.unshelve(alarm, at=self.now), transitions, why=why)
+        if alarm.suppressed and not rule:
+            change = alarms.unsuppress(alarm, at=self.now)
+            alarm = self._tell(limit, alarm, change, transitions, why=alarm.suppressed)
+        return alarm
+
+    def _move(self, limit: Limit, alarm: Alarm, level: int, transitions: list[Transition]) -> Alarm:
+        fell_silent = limit.kind is Kind.QUALITY and self.silence.silent
         moment = _Moment(
-            t=now if fell_silent else record.t,
-            now=now,
-            value=record.value if usable or limit.kind is Kind.QUALITY else None,
-            why=silence.value if fell_silent else "delay-ended",
+            t=self.now if fell_silent else self.record.t,
+            now=self.now,
+            value=self.record.value if self.record.quality.usable or limit.kind is Kind.QUALITY else None,
+            why=self.silence.value if fell_silent else "delay-ended",
         )
-        moved, transition = _move(alarm, level, alarm.timers, watch.series, limit, moment)
+        moved, transition = _move(alarm, level, alarm.timers, self.series, limit, moment)
         transitions.append(transition)
-        record = msgspec.structs.replace(record, alarms={**record.alarms, limit.id: moved})
-    return record, transitions
+        return moved
+
+    def _tell(self, limit: Limit, before: Alarm, change: Change, transitions: list[Transition], *, why: str) -> Alarm:
+        transitions.append(
+            alarms.transition(self.series, limit, before, change, t=self.now, at=self.now, value=before.value, why=why)
+        )
+        return change.alarm
 
 
 def _withdraw(record: Record, watch: Watch, now: int) -> tuple[Record, list[Transition]]:
@@ -106,31 +175,37 @@ def _withdraw(record: Record, watch: Watch, now: int) -> tuple[Record, list[Tran
     if not record.alarms:
         return record, []
     applying = {limit.id for limit in watch.limits}
-    ended = {name: alarm for name, alarm in record.alarms.items() if name not in applying and not alarm.idle}
-    transitions = [_withdrawn(watch.series, name, alarm, record.t, now) for name, alarm in ended.items()]
-    after = {transition.limit: _ended(ended[transition.limit]) for transition in transitions}
+    ended = {
+        name: (alarm, alarms.withdraw(alarm))
+        for name, alarm in record.alarms.items()
+        if name not in applying and not alarm.idle
+    }
+    transitions = [
+        _withdrawn(watch.series, name, alarm, change, record.t, now) for name, (alarm, change) in ended.items()
+    ]
+    after = {name: change.alarm for name, (_, change) in ended.items()}
     return msgspec.structs.replace(record, alarms={**record.alarms, **after}) if after else record, transitions
 
 
-def _ended(alarm: Alarm) -> Alarm:
-    return Alarm(occurrence=alarm.occurrence, version=alarm.version + 1, availability=alarm.availability)
+def _withdrawn(series: str, limit: str, alarm: Alarm, change: Change, t: int, now: int) -> Transition:
+    """The limit itself may be gone, with all that it would say of severity and priority.
 
-
-def _withdrawn(series: str, limit: str, alarm: Alarm, t: int, now: int) -> Transition:
-    """The limit itself may be gone, with all that it would say of severity and priority."""
+    An alarm that was only about to be raised is no news to anybody.
+    """
+    known = alarm.stands or alarm.unacknowledged
     return Transition(
         alarm=alarm_id(series, limit),
         series=series,
         limit=limit,
         limit_version="",
-        event=Event.WITHDRAWN,
-        notify=alarms.notify_for(Event.WITHDRAWN, alarm.availability),
+        event=change.event,
+        notify=alarms.notify_for(change.event, alarm) if known else Notify.NONE,
         before=alarm.state,
-        after=_ended(alarm).state,
+        after=change.alarm.state,
         severity="",
         priority=Priority.LOW,
-        occurrence=alarm.occurrence,
-        version=alarm.version + 1,
+        occurrence=change.alarm.occurrence,
+        version=change.alarm.version,
         t=t,
         at=now,
         value=None,
@@ -205,25 +280,13 @@ def _known(alarm: Alarm | None, t: int) -> bool:
 
 def _late_transition(record: Record, series: str, limit: Limit, reading: Reading, now: int) -> Transition:
     alarm = record.alarms.get(limit.id) or Alarm()
+    entry = alarms.transition(
+        series, limit, alarm, Change(alarm, Event.LATE), t=reading.t, at=now, value=reading.value, why="late-data"
+    )
+    # It speaks of the reading, not of how the alarm stands.
     point = limit.set_points[0]
-    return Transition(
-        alarm=alarm_id(series, limit.id),
-        series=series,
-        limit=limit.id,
-        limit_version=limit.version,
-        event=Event.LATE,
-        notify=Notify.NONE,
-        before=alarm.state,
-        after=alarm.state,
-        severity=point.severity,
-        priority=point.priority,
-        occurrence=alarm.occurrence,
-        version=alarm.version,
-        t=reading.t,
-        at=now,
-        value=reading.value,
-        set_point=point.at,
-        why="late-data",
+    return msgspec.structs.replace(
+        entry, severity=point.severity, priority=point.priority, set_point=point.at, notify=Notify.NONE
     )
 
 
@@ -239,28 +302,13 @@ class _Moment(msgspec.Struct, frozen=True):
 def _move(
     alarm: Alarm, level: int, timers: Timers, series: str, limit: Limit, moment: _Moment
 ) -> tuple[Alarm, Transition]:
-    moved, event = alarms.reach(alarm, level, t=moment.t, at=moment.now, value=moment.value)
-    moved = msgspec.structs.replace(_with_timers(moved, _timers_after(timers, alarm.level, level)), why=moment.why)
-    # A return quotes the set-point that it returned from.
-    point = limit.point(level or alarm.level)
-    transition = Transition(
-        alarm=alarm_id(series, limit.id),
-        series=series,
-        limit=limit.id,
-        limit_version=limit.version,
-        event=event,
-        notify=alarms.notify_for(event, moved.availability),
-        before=alarm.state,
-        after=moved.state,
-        severity=point.severity,
-        priority=point.priority,
-        occurrence=moved.occurrence,
-        version=moved.version,
-        t=moment.t,
-        at=moment.now,
-        value=moment.value,
-        set_point=None if limit.kind is Kind.QUALITY else point.at,
-        why=moment.why,
+    change = alarms.reach(alarm, level, t=moment.t, at=moment.now, value=moment.value, latching=limit.latching)
+    moved = msgspec.structs.replace(
+        _with_timers(change.alarm, _timers_after(timers, alarm.level, level)), why=moment.why
+    )
+    change = msgspec.structs.replace(change, alarm=moved)
+    transition = alarms.transition(
+        series, limit, alarm, change, t=moment.t, at=moment.now, value=moment.value, why=moment.why
     )
     return moved, transition
 

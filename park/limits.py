@@ -71,6 +71,10 @@ class Limit(msgspec.Struct, frozen=True):
     ms. ``unit`` is the unit the source is written in and ``shown_per_canonical`` the factor from the canonical
     unit to it, so that a page quotes the law's own number. ``clause`` says where in the source the number stands
     and, after a colon, what it means there. ``valid_from``/``valid_to`` are ms, half open.
+
+    A ``latching`` alarm that has returned waits for a reset. An acknowledged alarm that lasts asks for attention
+    again ``re_alarm`` ms after its acknowledgement, ``re_alarm_most`` times per occurrence. Of the alarms of one
+    ``group`` at one site the first to be raised is marked, because it is likely the cause of the others.
     """
 
     id: str
@@ -91,6 +95,10 @@ class Limit(msgspec.Struct, frozen=True):
     shown_per_canonical: float = 1.0
     valid_from: int | None = None
     valid_to: int | None = None
+    latching: bool = False
+    re_alarm: int | None = None
+    re_alarm_most: int = 3
+    group: str = ""
 
     def valid_at(self, t: int) -> bool:
         """Whether the limit is in force at ``t`` (ms)."""

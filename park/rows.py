@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import ipaddress
 import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ _LONGEST = 366 * _UNITS_MS["d"]
 _DAY = re.compile(r"((?:19|2\d)\d\d)-(\d\d)-(\d\d)")
 _QUOTED = 60
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOST = re.compile(r"(?=.{1,253}$)(?i:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.(?i:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?))*")
+_NUMBERS = re.compile(r"[\d.]+")
 _CLAUSE_NUMBER = r"(?:[A-Z]\.?)?\d+(?:[.-]\d+)*[a-z]?(?: ?\([a-z\d]{1,3}\))*"
 _CLAUSE_NUMBERS = re.compile(rf"{_CLAUSE_NUMBER}(?:, ?{_CLAUSE_NUMBER})*")
 _CLAUSE_EXAMPLE = '{zh: "第 4.2 条", en: "section 4.2"}'
@@ -88,7 +91,26 @@ def environment_name(value: object) -> str:
     raise ValueError(f"{shortened(value)} can't name an environment variable; write one such as DUTY_CHAT_URL")
 
 
+def target(value: object) -> str:
+    """Check what a webhook may call: a network or address, or a host name; raises ``ValueError``."""
+    if isinstance(value, str) and _HOST.fullmatch(value) and not _NUMBERS.fullmatch(value):
+        return value.lower()
+    return _network(value)
+
+
+def _network(value: object) -> str:
+    example = "write a network such as 10.20.0.0/16, or a host name such as hooks.example.org"
+    try:
+        network = ipaddress.ip_network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise ValueError(f"{shortened(value)} is neither a network nor a host name; {example}") from None
+    if "/" in str(value) and ipaddress.ip_interface(str(value)).ip != network.network_address:
+        raise ValueError(f"{shortened(value)} is an address within its network; write {network}, or the address alone")
+    return str(network)
+
+
 Segment = Annotated[str, BeforeValidator(segment)]
+Target = Annotated[str, BeforeValidator(target)]
 Duration = Annotated[int, BeforeValidator(duration)]
 Day = Annotated[dt.date, BeforeValidator(day)]
 EnvironmentName = Annotated[str, BeforeValidator(environment_name)]
@@ -216,23 +238,46 @@ class LimitRow(Row):
     valid_from: Day | None = Field(default=None, examples=["2026-03-01"])
     valid_to: Day | None = Field(default=None, examples=["2030-12-31"])
     replaces: list[Segment] = Field(default=[], examples=["[tank-level-high]"])
+    latching: bool = Field(default=False, examples=["true"])
+    re_alarm: Annotated[Duration, Field(gt=0)] | None = Field(default=None, examples=["30min"])
+    re_alarm_most: int = Field(default=3, ge=1, le=100, examples=["3"])
+    group: Segment | None = Field(default=None, examples=["gas-release"])
     guidance: Any = Field(examples=["toxic-leak"])
 
 
-class ChannelRow(Row):
-    """A channel in ``alerts.yaml``."""
+class ContactRow(Row):
+    """A way to people: a person's contact in ``oncall.yaml``, and the most of a channel."""
 
     name: Segment = Field(examples=["duty-chat"])
-    kind: Literal["apprise", "webhook"] = Field(examples=["apprise"])
+    kind: Literal["apprise", "webhook", "terminal"] = Field(examples=["apprise"])
     url: Text | None = Field(default=None, examples=["https://example.org/hook"])
     url_env: EnvironmentName | None = Field(default=None, examples=["DUTY_CHAT_URL"])
     url_file: Text | None = Field(default=None, examples=["/run/secrets/duty-chat"])
     secret_env: EnvironmentName | None = Field(default=None, examples=["DUTY_CHAT_SECRET"])
     secret_file: Text | None = Field(default=None, examples=["/run/secrets/duty-chat-secret"])
-    language: Literal["zh", "en"] = Field(default="zh", examples=["zh"])
-    zones: list[Segment] = Field(default=[], examples=["[riverside]"])
     min_priority: Priority = Field(default=Priority.LOW, strict=False, examples=["high"])
     notices: bool = Field(default=True, examples=["true"])
+    grouped: bool | None = Field(default=None, examples=["true"])
+
+
+class ChannelRow(ContactRow):
+    """A channel in ``alerts.yaml``."""
+
+    language: Literal["zh", "en"] = Field(default="zh", examples=["zh"])
+    zones: list[Segment] = Field(default=[], examples=["[riverside]"])
+
+
+class DeliveryRow(Row):
+    """``delivery`` in ``alerts.yaml``."""
+
+    wait: Duration = Field(default=0, examples=["0s"])
+    window: Duration = Field(default=30_000, examples=["30s"])
+    flood_begins: int = Field(default=10, ge=1, le=1000, examples=["10"])
+    flood_ends: int = Field(default=5, ge=1, le=1000, examples=["5"])
+    flood_period: Annotated[Duration, Field(gt=0)] = Field(default=600_000, examples=["10min"])
+    flood_summary: Annotated[Duration, Field(gt=0)] = Field(default=120_000, examples=["2min"])
+    webhook_targets: list[Target] = Field(default=[], examples=["[10.20.0.0/16, hooks.example.org]"])
+    tap_valid: Annotated[Duration, Field(gt=0)] = Field(default=86_400_000, examples=["24h"])
 
 
 class SettingsRow(Row):
@@ -242,6 +287,7 @@ class SettingsRow(Row):
     interval: Annotated[Duration, Field(gt=0)] = Field(default=60_000, examples=["60s"])
     stale_after_intervals: float = Field(default=3.0, ge=1, le=1000, examples=["3"])
     quarantine_size: int = Field(default=10_000, ge=1, le=1_000_000, examples=["10000"])
+    shelve_at_most: Annotated[Duration, Field(gt=0)] = Field(default=28_800_000, examples=["8h"])
 
 
 class Problem(typing.NamedTuple):

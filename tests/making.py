@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from hypothesis import settings
 
-from park.alarms import Transition
+from park.actions import Acknowledge, Action, Asked, Remove, Reset, Restore, Shelve, Unshelve, act
+from park.alarms import Alarm, Notify, Transition
 from park.catalogue import Alerts, Catalogue, Settings, Site, Zone
 from park.evaluate import Record, Watch, evaluate, pass_time
 from park.limits import Guidance, Kind, Limit, Match, SetPoint, Side
@@ -36,6 +37,7 @@ MISSING = "missing"
 SWEEP = "sweep"
 DEAF = "sweep while deaf"
 RESTART = "restart"
+ACKNOWLEDGE = "acknowledge what is there"
 
 #: Hypothesis without a clock and without a memory: a slow machine is no failure.
 many = settings(deadline=None, database=None)
@@ -94,6 +96,11 @@ def reading(second: float, value: float | None, start: int = T0, **changes: Any)
     return msgspec.structs.replace(Reading(SERIES, t, value, Quality.GOOD, t), **changes)
 
 
+def shelve_until(second: float) -> Shelve:
+    """Return the action that shelves until ``second`` after ``T0``."""
+    return Shelve(T0 + round(second * 1000))
+
+
 def recently() -> int:
     """Return a time that InfluxDB, which has a clock of its own, keeps: an hour ago."""
     return (time.time_ns() // 1_000_000_000 - 3600) * 1000
@@ -127,6 +134,17 @@ class Story:
     since: int = T0
     record: Record = field(default_factory=Record)
     transitions: list[Transition] = field(default_factory=list)
+    suppressed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def alarm(self) -> Alarm:
+        """The alarm of the first limit."""
+        return self.record.alarms.get(self.limits[0].id, Alarm())
+
+    @property
+    def pages(self) -> list[str]:
+        """What people were paged, chattering left out."""
+        return [told(each) for each in self.transitions if each.notify is Notify.PAGE and not each.chattering]
 
     @property
     def watch(self) -> Watch:
@@ -141,9 +159,24 @@ class Story:
     def waits(self, second: float, *, hearing: bool = True) -> list[str]:
         """Sweep at ``second`` and say what came of it."""
         now = T0 + round(second * 1000)
-        self.record, found = pass_time(self.record, self.watch, now, hearing=hearing)
+        self.record, found = pass_time(self.record, self.watch, now, hearing=hearing, suppressed=self.suppressed)
         self.transitions += found
         return [told(each) for each in found]
+
+    def acts(self, second: float, action: Action, why: str = "work permit 7") -> list[str]:
+        """Let a person act on the alarm of the first limit at ``second`` and say what came of it."""
+        limit, now = self.limits[0], T0 + round(second * 1000)
+        done = act(SERIES, limit, self.alarm, Asked(action, by="li", why=why, at=now, shelve_at_most=480 * MINUTE))
+        if done is None:
+            return []
+        after, entry = done
+        self.record = msgspec.structs.replace(self.record, alarms={**self.record.alarms, limit.id: after})
+        self.transitions.append(entry)
+        return [told(entry)]
+
+    def acknowledges(self, second: float) -> list[str]:
+        """Acknowledge what is there at ``second``."""
+        return self.acts(second, Acknowledge(self.alarm.occurrence, self.alarm.version))
 
     def restarts(self) -> list[str]:
         """Write the record down and read it back, as over a restart."""
@@ -154,19 +187,24 @@ class Story:
         """Take one step of a tale: a number is a good reading."""
         match what:
             case "sweep":
-                return self.waits(second)
+                found = self.waits(second)
             case "sweep while deaf":
-                return self.waits(second, hearing=False)
+                found = self.waits(second, hearing=False)
             case "restart":
-                return self.restarts()
+                found = self.restarts()
+            case "acknowledge what is there":
+                found = self.acknowledges(second)
+            case Acknowledge() | Shelve() | Unshelve() | Remove() | Restore() | Reset():
+                found = self.acts(second, what)
             case "missing":
-                return self.hears(reading(second, None, quality=Quality.FAILURE))
+                found = self.hears(reading(second, None, quality=Quality.FAILURE))
             case "bad":
-                return self.hears(reading(second, 999.0, quality=Quality.FAILURE))
+                found = self.hears(reading(second, 999.0, quality=Quality.FAILURE))
             case int() | float():
-                return self.hears(reading(second, float(what)))
+                found = self.hears(reading(second, float(what)))
             case _:
                 raise ValueError(f"{what!r} is no step")
+        return found
 
 
 def tell(limits: Limit | Sequence[Limit], steps: Iterable[Step], silent_after: int = 180_000) -> Story:

@@ -187,7 +187,10 @@ class Ending:
 def ending(story: Story) -> Ending:
     """Return how a story ended; what was journalled as late changes no alarm."""
     transitions = [msgspec.structs.replace(each, at=0) for each in story.transitions if each.event is not Event.LATE]
-    alarms = {name: msgspec.structs.replace(each, raised_at=0) for name, each in story.record.alarms.items()}
+    # When we were told depends on the cut, what is true does not.
+    alarms = {
+        name: msgspec.structs.replace(each, raised_at=0, risen_at=0) for name, each in story.record.alarms.items()
+    }
     return Ending(msgspec.structs.replace(story.record, late_t=0, alarms=alarms), transitions)
 
 
