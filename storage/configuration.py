@@ -14,8 +14,9 @@ from ruamel.yaml.reader import ReaderError
 
 from park import building, rows
 from park.catalogue import Catalogue
+from park.documents import ALERTS, GUIDANCE, LIMITS, ONCALL, PARK, QUANTITIES, SUPPRESSION, UNREADABLE, ZONES
 
-_FILES = (building.ZONES, building.QUANTITIES, building.GUIDANCE, building.ALERTS, building.PARK)
+_FILES = (ZONES, QUANTITIES, GUIDANCE, ALERTS, ONCALL, SUPPRESSION, PARK)
 _FOLDERS = ("limits",)
 _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
 
@@ -58,13 +59,13 @@ def load(folder: Path) -> Catalogue:
 
 def _names(folder: Path) -> list[str]:
     """Return the files parkwatch reads, by their path in ``folder``."""
-    limits = sorted(path.relative_to(folder).as_posix() for path in folder.glob(f"{building.LIMITS}*.yaml"))
+    limits = sorted(path.relative_to(folder).as_posix() for path in folder.glob(f"{LIMITS}*.yaml"))
     return [name for name in _FILES if (folder / name).is_file()] + limits
 
 
 def _surplus(folder: Path) -> Iterator[Problem]:
     """Yield what looks like configuration but is not read: a misspelt file name must not switch off limits."""
-    for path in sorted([*folder.glob("*.y*ml"), *folder.glob(f"{building.LIMITS}*.yml")]):
+    for path in sorted([*folder.glob("*.y*ml"), *folder.glob(f"{LIMITS}*.yml")]):
         name = path.relative_to(folder).as_posix()
         if path.suffix == ".yml":
             yield Problem(str(path), 1, f"parkwatch doesn't read *.yml; rename it to {path.stem}.yaml")
@@ -91,7 +92,7 @@ class _Document:
     def unreadable(self, line: int, message: str) -> None:
         """Give the file up: nothing more can be said about what it holds."""
         self.report(line, message)
-        self.content = building.UNREADABLE
+        self.content = UNREADABLE
 
     def take(self, node: Node | None) -> None:
         """Take over what the YAML composer has found."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 _DEFAULTS = {
@@ -17,6 +18,8 @@ _DEFAULTS = {
     "PARKWATCH_INFLUX_DB": "park",
     "PARKWATCH_CONSOLE_URL": "http://127.0.0.1:8100",
 }
+
+_SHORTEST_KEY = 32
 
 
 class SettingsError(Exception):
@@ -30,6 +33,8 @@ _SECRET = (
     "PARKWATCH_INFLUX_TOKEN",
     "PARKWATCH_WEBHOOK_URL",
     "PARKWATCH_WEBHOOK_SECRET",
+    "PARKWATCH_SECRET_KEY",
+    "PARKWATCH_PULSE_URL",
 )
 
 
@@ -37,7 +42,10 @@ _SECRET = (
 class Settings:
     """Where everything is. What is secret may come from a file: ``NAME_FILE`` instead of ``NAME``.
 
-    ``console_bind`` is ``host:port`` to listen on where that differs from the console's public address.
+    ``console_bind`` is ``host:port`` to listen on where that differs from the console's public address;
+    ``console_proxies`` are the addresses and networks of reverse proxies whose ``X-Forwarded-For`` is believed.
+    ``secret_key`` signs one-tap links; without it there are none. ``users_file`` says who may log in.
+    ``pulse_url`` is asked for by the watchdog while all is well (docs/watchdog.md). Messages link to ``grafana_url``.
     """
 
     mqtt_url: str
@@ -47,9 +55,14 @@ class Settings:
     influx_token: str | None
     console_url: str
     console_bind: str | None
+    console_proxies: tuple[str, ...]
+    secret_key: str | None
+    users_file: Path
     webhook_url: str | None
     webhook_secret: str | None
+    pulse_url: str | None
     mqtt_ca: str | None
+    grafana_url: str | None
     config: Path
     home: Path
 
@@ -67,9 +80,14 @@ class Settings:
             influx_token=known.get("PARKWATCH_INFLUX_TOKEN"),
             console_url=known["PARKWATCH_CONSOLE_URL"].rstrip("/"),
             console_bind=known.get("PARKWATCH_CONSOLE_BIND"),
+            console_proxies=_proxies(known.get("PARKWATCH_CONSOLE_PROXIES", "")),
+            secret_key=_secret_key(known.get("PARKWATCH_SECRET_KEY")),
+            users_file=Path(known.get("PARKWATCH_USERS_FILE") or home / "users.json").absolute(),
             webhook_url=known.get("PARKWATCH_WEBHOOK_URL"),
             webhook_secret=known.get("PARKWATCH_WEBHOOK_SECRET"),
+            pulse_url=_pulse_url(known.get("PARKWATCH_PULSE_URL")),
             mqtt_ca=known.get("PARKWATCH_MQTT_CA"),
+            grafana_url=known.get("PARKWATCH_GRAFANA_URL"),
             config=Path(known.get("PARKWATCH_CONFIG") or _default_config()).absolute(),
             home=home,
         )
@@ -80,14 +98,43 @@ _SCHEMES = {
     "PARKWATCH_REDIS_URL": ("redis", "rediss", "unix"),
     "PARKWATCH_INFLUX_URL": ("http", "https"),
     "PARKWATCH_CONSOLE_URL": ("http", "https"),
+    "PARKWATCH_GRAFANA_URL": ("http", "https"),
 }
 
 
 def _check_addresses(known: Mapping[str, str]) -> None:
     for name, schemes in _SCHEMES.items():
         # A secret may stand in the address, so it is not quoted.
-        if not known[name].startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        if name in known and not known[name].startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise SettingsError(f"{name} is no address: write {' or '.join(f'{scheme}://...' for scheme in schemes)}")
+
+
+def _proxies(text: str) -> tuple[str, ...]:
+    networks = tuple(part.strip() for part in text.split(",") if part.strip())
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise SettingsError(
+                f"PARKWATCH_CONSOLE_PROXIES holds {network!r}: write the proxies' addresses or networks with commas "
+                "between, for example 10.0.0.5,10.1.0.0/16"
+            ) from error
+    return networks
+
+
+def _pulse_url(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("http://", "https://")):
+        # It is a secret, so it is not quoted.
+        raise SettingsError("PARKWATCH_PULSE_URL is no address: write https://...")
+    return url
+
+
+def _secret_key(key: str | None) -> str | None:
+    if key is not None and len(key) < _SHORTEST_KEY:
+        raise SettingsError(
+            f"PARKWATCH_SECRET_KEY has fewer than {_SHORTEST_KEY} characters: make one with `openssl rand -base64 32`"
+        )
+    return key
 
 
 def _default_config() -> Path:

@@ -21,7 +21,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from park.building import build
-from park.catalogue import Catalogue, ChannelKind, ChannelRoute, Reference, ReferenceKind, Settings
+from park.catalogue import Alerts, Catalogue, ChannelKind, ChannelRoute, Grouping, Reference, ReferenceKind, Settings
 from park.limits import Kind, Limit
 from park.rows import SEGMENT, Problem
 from park.words import Location, Names, Priority
@@ -664,7 +664,7 @@ def test_default_park(default: Catalogue) -> None:
     assert all(
         zone.shards == 1 and "parkwatch" in zone.sites and len(zone.sites) >= 7 for zone in default.zones.values()
     )
-    assert default.alerts.channels == ()
+    assert default.alerts == Alerts()
     assert default.settings == Settings()
 
 
@@ -788,7 +788,7 @@ def test_names_fit_into_topics(default: Catalogue) -> None:
 def test_the_commented_channels_are_sound(tmp_path: Path) -> None:
     shutil.copytree(DEFAULT, tmp_path, dirs_exist_ok=True)
     lines = (DEFAULT / "alerts.yaml").read_text(encoding="utf-8").splitlines()
-    example = lines[lines.index("# channels:") : -1]
+    example = lines[lines.index("# channels:") : lines.index("channels: []")]
     (tmp_path / "alerts.yaml").write_text("\n".join(line[2:] for line in example) + "\n", encoding="utf-8")
     channels = configuration.load(tmp_path).alerts.channels
     assert [channel.name for channel in channels] == ["duty-dingtalk", "control-room"]
@@ -797,12 +797,15 @@ def test_the_commented_channels_are_sound(tmp_path: Path) -> None:
 def test_the_examples_in_the_documentation_are_sound(tmp_path: Path) -> None:
     shutil.copytree(DEFAULT, tmp_path, dirs_exist_ok=True)
     text = (DEFAULT.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
-    zone, quantity, limit, _, channel = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    zone, quantity, limit, _, channel, delivery = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     for name, rows in (("zones.yaml", zone.removeprefix("zones:\n")), ("quantities.yaml", quantity)):
         (tmp_path / name).write_text((DEFAULT / name).read_text(encoding="utf-8") + rows, encoding="utf-8")
     (tmp_path / "limits" / "own.yaml").write_text(limit, encoding="utf-8")
-    (tmp_path / "alerts.yaml").write_text(channel, encoding="utf-8")
+    (tmp_path / "alerts.yaml").write_text(channel + delivery, encoding="utf-8")
+    # Its chains know nothing of the new zone.
+    (tmp_path / "oncall.yaml").unlink()
     catalogue = configuration.load(tmp_path)
     assert "jetty-1" in catalogue.zones["harbour"].sites
     assert catalogue.limit("br2-detector").set_points[1].at == 1.2
     assert catalogue.alerts.channels[0].min_priority is Priority.HIGH
+    assert catalogue.alerts.grouping == Grouping()
