@@ -1,8 +1,9 @@
 -- Commit of a shard's work, all or nothing: batches taken, records, alarms, journal, outbox.
--- KEYS  1 inbox 2 consumed 3 series 4 alarms 5 journal 6 outbox 7 outbox items 8 outbox wake
+-- KEYS  1 inbox 2 consumed 3 series 4 alarms 5 journal 6 outbox 7 outbox items 8 outbox wake 9 acted
 -- ARGV  1 a MessagePack map:
 --         take      number of batches at the inbox's head that this work has evaluated (0: none)
 --         consumed  count of batches consumed before, compared if take > 0
+--         acted     whether a person did this, so that the worker has to look again
 --         records   list of {series, version the work began from, new version, record}
 --         alarms    list of {alarm, snapshot} (an empty snapshot removes it)
 --         journal   list of transitions; journal_length bounds the stream
@@ -50,6 +51,9 @@ end
 if #work.pages > 0 then
   redis.call('LPUSH', KEYS[8], '1')
   redis.call('LTRIM', KEYS[8], 0, 15)
+end
+if work.acted then
+  redis.call('INCR', KEYS[9])
 end
 if work.take > 0 then
   redis.call('LTRIM', KEYS[1], work.take, -1)

@@ -11,6 +11,19 @@ from storage import names, stored
 _SENSOR = msgspec.json.Decoder(Sensor)
 
 
+OFFLINE = "offline"
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """What a gateway last said of itself (``online``/``offline``), and when (server time, ms)."""
+
+    state: str
+    at: int
+
+
+_GATEWAY = msgspec.json.Decoder(Gateway)
+
+
 class Directory:
     """Registered sensors and the state of gateways."""
 
@@ -54,9 +67,9 @@ class Directory:
 
     def gateway(self, key: str, state: str, at: int) -> None:
         """Record a gateway's state (``online``/``offline``) at server time ``at`` (ms)."""
-        self.client.hset(names.GATEWAYS, key, msgspec.json.encode({"state": state, "at": at}))
+        self.client.hset(names.GATEWAYS, key, msgspec.json.encode(Gateway(state, at)))
 
-    def gateways(self) -> dict[str, dict[str, object]]:
+    def gateways(self) -> dict[str, Gateway]:
         """State of every gateway that ever spoke, by ``zone/gateway``."""
         states = stored.everything(self.client, names.GATEWAYS)
-        return {key.decode(): msgspec.json.decode(value) for key, value in states.items()}
+        return {key.decode(): _GATEWAY.decode(value) for key, value in states.items()}

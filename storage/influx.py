@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from influxdb_client import InfluxDBClient
@@ -18,6 +19,13 @@ from storage import names
 
 #: 404 is not among them: it means a missing database or bucket, which somebody can still make.
 _REJECTED = frozenset({400, 413, 422})
+
+
+#: Retention policies, and how 1.x is told of them.
+_POLICIES = {
+    names.RETENTION_RAW: f"DURATION {names.RETENTION_RAW_DAYS}d REPLICATION 1 SHARD DURATION 7d DEFAULT",
+    names.RETENTION_KEPT: "DURATION INF REPLICATION 1 SHARD DURATION 52w",
+}
 
 
 class InfluxUnavailable(Exception):
@@ -47,34 +55,32 @@ class Influx:
         self._client.close()
 
     def ensure(self) -> None:
-        """Make the database and its retention policy where they are missing (1.x; 2.x makes buckets at set-up).
+        """Make the database and its retention policies where they are missing (1.x; 2.x makes buckets at set-up).
 
         Raises :class:`InfluxUnavailable`.
         """
-        days = names.RETENTION_RAW_DAYS
-        policy = f'"{names.RETENTION_RAW}" ON "{self.database}"'
-        try:
-            self._statement(f'CREATE DATABASE "{self.database}"')
-            self._statement(
-                f"CREATE RETENTION POLICY {policy} DURATION {days}d REPLICATION 1 SHARD DURATION 7d DEFAULT"
-            )
-        except LinesRejected:
-            # 2.x: buckets are made at set-up, and this statement is not offered. A policy that exists with
-            # another duration is the operator's choice. Writing tells whether either is really there.
+        if not self._accepted(f'CREATE DATABASE "{self.database}"'):
+            # 2.x: buckets are made at set-up, and this statement is not offered. Writing tells whether they are there.
             return
+        for policy, terms in _POLICIES.items():
+            # One that exists with another duration is the operator's choice.
+            self._accepted(f'CREATE RETENTION POLICY "{policy}" ON "{self.database}" {terms}')
 
-    def write(self, lines: bytes) -> None:
-        """Write line protocol with times in ms; writing the same lines again changes nothing.
+    def write(self, lines: bytes, policy: str = names.RETENTION_RAW, precision: str = "ms") -> None:
+        """Write line protocol with times in ``precision``; writing the same lines again changes nothing.
 
         Raises :class:`InfluxUnavailable` or :class:`LinesRejected`.
         """
-        query = [("db", self.database), ("rp", names.RETENTION_RAW), ("precision", "ms")]
+        query = [("db", self.database), ("rp", policy), ("precision", precision)]
         headers = {**self._headers, "Content-Type": "text/plain; charset=utf-8"}
         self._call("/write", query, headers, lines.decode())
 
-    def query(self, text: str) -> list[dict[str, Any]]:
-        """Run InfluxQL and return its series (``name``, ``tags``, ``columns``, ``values``); times in ms."""
-        query = [("db", self.database), ("rp", names.RETENTION_RAW), ("epoch", "ms"), ("q", text)]
+    def query(self, text: str, policy: str = names.RETENTION_RAW, epoch: str = "ms") -> list[dict[str, Any]]:
+        """Run InfluxQL and return its series (``name``, ``tags``, ``columns``, ``values``); times in ``epoch``.
+
+        Raises :class:`InfluxUnavailable` or :class:`LinesRejected`.
+        """
+        query = [("db", self.database), ("rp", policy), ("epoch", epoch), ("q", text)]
         answer = json.loads(self._call("/query", query, self._headers, None))
         result = answer["results"][0]
         if "error" in result:
@@ -82,11 +88,12 @@ class Influx:
         series: list[dict[str, Any]] = result.get("series", [])
         return series
 
-    def _statement(self, text: str) -> None:
-        answer = json.loads(self._call("/query", [("q", text)], self._headers, None, method="POST"))
-        error = answer.get("results", [{}])[0].get("error")
-        if error:
-            raise LinesRejected(error)
+    def _accepted(self, statement: str) -> bool:
+        try:
+            answer = json.loads(self._call("/query", [("q", statement)], self._headers, None, method="POST"))
+        except LinesRejected:
+            return False
+        return "error" not in answer.get("results", [{}])[0]
 
     def _call(
         self, path: str, query: list[tuple[str, str]], headers: dict[str, str], body: str | None, method: str = ""
@@ -107,6 +114,22 @@ class Influx:
         except (HTTPError, OSError) as error:
             raise InfluxUnavailable(f"InfluxDB at {self.url} does not answer ({_short(error)})") from error
         return data.decode()
+
+
+def write_divided(write: Callable[[bytes], None], lines: Sequence[bytes], rejected: Callable[[str, str], None]) -> None:
+    """Write ``lines``; where some are rejected, all others, and call ``rejected(line, reason)`` for each of those.
+
+    Raises :class:`InfluxUnavailable`: then part of them may have been written, and all can be written again.
+    """
+    try:
+        write(b"\n".join(lines))
+    except LinesRejected as error:
+        if len(lines) == 1:
+            rejected(lines[0].decode(), str(error))
+            return
+        middle = len(lines) // 2
+        write_divided(write, lines[:middle], rejected)
+        write_divided(write, lines[middle:], rejected)
 
 
 def _authorization(token: str) -> str:

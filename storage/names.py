@@ -11,12 +11,17 @@ def inbox(shard: str) -> str:
 
 def series(shard: str) -> str:
     """Hash series -> ``<version> <record as JSON>``."""
-    return f"pw:{shard}:series"
+    return f"pw:{shard}:records"
 
 
 def consumed(shard: str) -> str:
     """Count of batches the shard's worker has committed."""
     return f"pw:{shard}:consumed"
+
+
+def acted(shard: str) -> str:
+    """Count of what people have done to the shard's alarms: its worker looks again when it has changed."""
+    return f"pw:{shard}:acted"
 
 
 def attended(shard: str) -> str:
@@ -27,17 +32,39 @@ def attended(shard: str) -> str:
 # Redis, park-wide
 ALARMS = "pw:alarms"
 JOURNAL = "pw:journal"
-JOURNAL_LENGTH = 200_000
+JOURNAL_LENGTH = 50_000
+#: How far the journal has been copied to InfluxDB, as JSON.
+JOURNAL_KEPT = "pw:journal:kept"
+#: The newest alarm-system KPIs, as JSON.
+KPIS = "pw:kpis"
 OUTBOX = "pw:outbox"
 OUTBOX_ITEMS = "pw:outbox:items"
 OUTBOX_WAKE = "pw:outbox:wake"
 DELIVERED = "pw:delivered"
+#: Hash ``zone:channel`` -> when (ms) a message of the zone left there last.
+OUTBOX_LATEST = "pw:outbox:latest"
+#: Hash id -> who holds the claim on an entry of the outbox.
+OUTBOX_HOLDERS = "pw:outbox:holders"
+#: With a zone and a channel behind it: hash id -> message that gathers there, to leave as one with others.
+OUTBOX_BUCKET = "pw:bucket:"
+#: With ``alarm:occurrence`` behind it: set of the people's contacts that were told of it; expires after a day.
+TOLD = "pw:told:"
+#: With a zone behind it: the pages of the last minutes, by time.
+FLOOD_RECENT = "pw:flood:"
+#: Hash zone -> the flood of alarms that lasts there, as JSON.
+FLOODS = "pw:floods"
+#: Hash alarm -> how the chain of its latest page stopped, if nobody has acknowledged: ``{"version", "why", "at"}``.
+CHAINS = "pw:chains"
 SENSORS = "pw:sensors"
 SENSORS_REVISION = "pw:sensors:rev"
 GATEWAYS = "pw:gateways"
 QUARANTINE = "pw:quarantine"
 QUARANTINE_COUNTS = "pw:quarantine:counts"
 COUNTERS = "pw:counters"
+#: Hash zone -> the latest canary that went the whole way, as JSON.
+CANARIES = "pw:canaries"
+#: What the watchdog has found, as JSON; expires by itself.
+WATCHDOG = "pw:watchdog"
 
 
 def heartbeat(piece: str) -> str:
@@ -47,19 +74,44 @@ def heartbeat(piece: str) -> str:
 
 HEARTBEAT_SECONDS = 15
 
+
+def session(hashed: str) -> str:
+    """A log-in session, by the SHA-256 of its token; expires by itself."""
+    return f"pw:session:{hashed}"
+
+
+def login_failures(hashed: str) -> str:
+    """Count of failed log-ins from an address, or of a user name from an address; expires by itself."""
+    return f"pw:login:{hashed}"
+
+
 # Celery
 TASK_EVALUATE = "parkwatch.evaluate"
 TASK_SWEEP = "parkwatch.sweep"
+TASK_JOURNAL = "parkwatch.journal"
+TASK_KPIS = "parkwatch.kpis"
+#: The queue of park-wide work that no alarm waits for, and the piece that does it.
+OFFICE = "office"
 
 # InfluxDB
 RETENTION_RAW = "raw"
 RETENTION_RAW_DAYS = 400
+#: For ever: what few points tell, and what has to be accounted for.
+RETENTION_KEPT = "kept"
 READING = "reading"
 QUARANTINED = "quarantined"
+TRANSITION = "transition"
+ALARM_KPI = "alarm_kpi"
 TAG_ZONE, TAG_SITE, TAG_SENSOR, TAG_QUANTITY = "zone", "site", "sensor", "quantity"
+TAG_LIMIT, TAG_EVENT, TAG_PRIORITY, TAG_WINDOW = "limit", "event", "priority", "window"
 FIELD_VALUE = "v"
 FIELD_RAW = "raw"
 FIELD_QUALITY = "q"
 
 # parkwatch's own readings
 OWN_SITE = "parkwatch"
+CANARY_SENSOR = "canary"
+CANARY_QUANTITY = "canary"
+WATCHDOG_SENSOR = "watchdog"
+OVERDUE_QUANTITY = "overdue-steps"
+GATEWAY_QUANTITY = "online"

@@ -1,12 +1,14 @@
 """The outbox in Redis: pages wait here from the moment a transition is committed until somebody has been told.
 
 A worker puts a *page* (:class:`Page`) in with the same Lua call that commits the transition. The delivery process
-claims it, expands it by plan into one *send* (:class:`Send`) per channel, and removes each send only together with
-the record of what became of it. Nothing leaves the outbox in any other way, so the promise is **at least once**:
+claims it and replaces it by one *send* (:class:`Send`) per channel and by the next *step* of its escalation chain
+(:class:`Step`), which is due later. Messages for people may gather in a *bucket* first, and leave as a *group*. Nothing
+leaves the outbox but together with the record of what became of it, so the promise is **at least once**:
 
 - a claim is a lease: the item's due time moves to the lease's end, and a claimant that dies lets it come due again;
 - a crash between sending and recording therefore sends twice and never not at all; such repeats are counted;
-- every step that touches more than one key is one Lua call, so two delivery processes never hold the same item.
+- every step that touches more than one key is one Lua call (``storage/lua``), so two delivery processes never hold the
+  same item, and an alarm that people are being told of always has its next step waiting.
 
 Times are server times in ms; the caller says what time it is.
 """
@@ -15,9 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,23 +30,86 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from park.alarms import Transition
+from park.floods import Flood
 from park.sensors import Sensor
+from storage.entries import (
+    Body,
+    Bucket,
+    Canary,
+    Claim,
+    FloodWatch,
+    Group,
+    Item,
+    Letter,
+    Page,
+    Record,
+    Result,
+    Send,
+    Situation,
+    Standing,
+    Step,
+    bucket_id,
+    canary_id,
+    encode_canary,
+    encode_page,
+    flood_id,
+    page_id,
+    send_id,
+    step_id,
+)
 from storage.names import (
     ALARMS,
+    CANARIES,
+    CHAINS,
     COUNTERS,
     DELIVERED,
+    FLOOD_RECENT,
+    FLOODS,
     HEARTBEAT_SECONDS,
     OUTBOX,
+    OUTBOX_BUCKET,
+    OUTBOX_HOLDERS,
+    OUTBOX_LATEST,
     SENSORS,
+    TOLD,
     heartbeat,
 )
 from storage.names import OUTBOX_ITEMS as ITEMS
 from storage.names import OUTBOX_WAKE as WAKE
 
-log = logging.getLogger("parkwatch.outbox")
+__all__ = [
+    "LEASE",
+    "Bucket",
+    "Canary",
+    "Claim",
+    "Counts",
+    "End",
+    "Expansion",
+    "FloodWatch",
+    "Group",
+    "Item",
+    "Letter",
+    "Outbox",
+    "Page",
+    "Record",
+    "Result",
+    "Send",
+    "Situation",
+    "Standing",
+    "Steady",
+    "Step",
+    "bucket_id",
+    "canary_id",
+    "connect",
+    "encode_canary",
+    "encode_page",
+    "flood_id",
+    "page_id",
+    "send_id",
+    "step_id",
+]
 
-HOLDERS = "pw:outbox:holders"
-"""Hash delivery id -> who holds the claim."""
+log = logging.getLogger("parkwatch.outbox")
 
 LEASE = 10_000
 """ms a claim lasts unless renewed: how long a page waits when the process that held it was killed."""
@@ -53,94 +119,105 @@ CONNECTIONS = 16
 
 DELIVERED_KEPT = 20_000
 OVERDUE_AFTER = 5_000
+MOST_TOGETHER = 2_000
+"""Messages that become one group, at most; more than that leave with the next."""
+
 _OLDEST_LOOKED_AT = 1_000
 
 T = TypeVar("T")
 
 
-class Page(msgspec.Struct, frozen=True, tag_field="kind", tag="page"):
-    """A committed transition that somebody should hear of; not yet decided who."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A message for people: it leaves at once if it is ``urgent`` or nothing of its zone left lately.
 
-    transition: Transition
-
-
-class Send(msgspec.Struct, frozen=True, tag_field="kind", tag="send"):
-    """One message to one channel.
-
-    ``content`` is the composed message, kept so that a repetition says the same; ``attempts`` counts the tries
-    so far and ``reason`` is why the latest failed. ``queued`` is when the page was expanded (ms).
+    Otherwise it gathers in a bucket with others. ``wait`` (ms): how long it waits for others in any case.
     """
 
-    transition: Transition
-    channel: str
-    language: str
-    content: msgspec.Raw
-    queued: int
-    attempts: int = 0
-    reason: str = ""
+    send: Send
+    zone: str
+    urgent: bool
+    wait: int = 0
 
 
-class Situation(msgspec.Struct, frozen=True):
-    """What Redis knows around an entry: the sensor, and since when the occurrence lasts (ms; event time)."""
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How the chain of an alarm's page stopped without an acknowledgement; an empty ``why``: it goes on."""
 
-    sensor: Sensor | None
-    since: int | None
-
-
-class Item(msgspec.Struct, frozen=True):
-    """A claimed entry; ``body`` is ``None`` if it can't be read, and ``problem`` then says why."""
-
-    id: str
-    body: Page | Send | None
-    problem: str = ""
-    situation: Situation = Situation(None, None)
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """What a claim brought, and when the next entry comes due (ms; ``None`` if the outbox is empty)."""
-
-    items: tuple[Item, ...]
-    next_due: int | None
-
-
-class Result(enum.StrEnum):
-    """What became of an entry in the end."""
-
-    SENT = "sent"
-    FAILED = "failed"
-    UNDELIVERABLE = "undeliverable"
-    UNWANTED = "unwanted"
-
-
-class Record(msgspec.Struct, frozen=True):
-    """One entry of the stream ``pw:delivered``, field ``delivery``.
-
-    ``queued`` is when the page was committed, ``claimed`` when it was taken up, ``begun`` and ``ended`` frame the
-    last attempt (all ms; 0 where there was none). ``undeliverable`` is a page that no channel takes, ``unwanted``
-    a notice that none asked for.
-    """
-
-    id: str
-    result: Result
-    reason: str = ""
-    alarm: str = ""
-    occurrence: int = 0
+    alarm: str
     version: int = 0
-    channel: str = ""
-    attempts: int = 0
-    queued: int = 0
-    claimed: int = 0
-    begun: int = 0
-    ended: int = 0
+    why: str = ""
+    at: int = 0
+
+    def encoded(self) -> list[str]:
+        """Return it as the scripts take it."""
+        content = {"version": self.version, "why": self.why, "at": self.at}
+        return [self.alarm, msgspec.json.encode(content).decode() if self.why else ""]
+
+
+@dataclass(slots=True)
+class Expansion:
+    """What becomes of a page or a step: sends and members, the chain's next step with its due time, records.
+
+    ``told`` are contacts that hear of the alarm with this. ``count`` (ms): the page counts as an alarm of its zone in
+    this period. A message gathers for ``window`` ms after the latest one, in a flood for ``summary``.
+    """
+
+    id: str
+    zone: str
+    occurrence: str
+    sends: list[Send] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    follows: tuple[Step, int] | None = None
+    records: list[Record] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    chain: Chain | None = None
+    count: int = 0
+    window: int = 0
+    summary: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """What an expansion gave: ids that are ours to send, ids that gather, and the zone's alarms and flood.
+
+    Not ``done``: it had been done before.
+    """
+
+    done: bool
+    ours: frozenset[str]
+    gathered: frozenset[str]
+    count: int
+    flood: Flood | None
+
+
+@dataclass(slots=True)
+class End:
+    """How an entry ends: its records (one for each message in a group), and what follows in the same instant.
+
+    ``guarded``: only from the present holder, since another one may be about to succeed. ``falls`` is tried in its
+    place. ``told`` and ``untold`` are ``(alarm:occurrence, contact)``. ``hasten`` are steps that come due now: a step
+    with an ``alarm:occurrence`` only if nobody is told of that any more.
+    """
+
+    id: str
+    records: list[Record]
+    guarded: bool = False
+    falls: tuple[str, Letter] | None = None
+    told: list[tuple[str, str]] = field(default_factory=list)
+    untold: list[tuple[str, str]] = field(default_factory=list)
+    hasten: list[tuple[str, str]] = field(default_factory=list)
+    chain: Chain | None = None
 
 
 class Counts(msgspec.Struct, frozen=True):
     """How the outbox stands, for ``doctor`` and the console's health.
 
-    ``overdue`` entries have been due for more than 5 s, which a living delivery process does not let happen.
-    ``oldest_age`` is the age (ms) of the oldest transition among the 1,000 entries due first. The other numbers
-    count since Redis was new: sent, failed after every attempt, undeliverable, repeated (sent more than once),
-    retried.
+    ``waiting`` counts all entries, steps that are due later included. ``overdue`` entries have been due for more than
+    5 s, which a living delivery process does not let happen. ``oldest_age`` is the age (ms) of the oldest page or
+    message among the 1,000 entries due first. The other numbers count since Redis was new: sent, failed after every
+    attempt, undeliverable, repeated (settled more than once), retried, fell through to a person's next contact, chains
+    that were exhausted, and messages taken over from a process that had died with them, which may have left twice.
     """
 
     waiting: int
@@ -152,103 +229,56 @@ class Counts(msgspec.Struct, frozen=True):
     undeliverable: int
     repeated: int
     retried: int
-
-
-class _Since(msgspec.Struct, frozen=True):
-    occurrence: int
-    raised_t: int
+    fell_through: int
+    exhausted: int
+    taken_over: int
 
 
 class _Aged(msgspec.Struct, frozen=True):
-    transition: Transition
+    kind: str
+    transition: Transition | None = None
+    queued: int | None = None
+
+    @property
+    def began(self) -> int | None:
+        """When people should have been told; ``None`` of what is no message."""
+        if self.kind not in {"page", "send", "group"}:
+            return None
+        return self.transition.at if self.transition else self.queued
 
 
-# Whoever takes all that is due takes the wake-up calls with it: they were about that.
-_CLAIM = """
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-local claimed = {}
-for _, id in ipairs(due) do
-  redis.call('ZADD', KEYS[1], ARGV[2], id)
-  redis.call('HSET', KEYS[3], id, ARGV[4])
-  local alarm = string.match(id, '^%a+:([^:]*)') or ''
-  local zone, site, sensor = string.match(alarm, '^([^.]+)%.([^.]+)%.([^.]+)')
-  claimed[#claimed + 1] = {
-    id,
-    redis.call('HGET', KEYS[2], id) or '',
-    zone and redis.call('HGET', KEYS[5], zone .. '/' .. site .. '/' .. sensor) or '',
-    redis.call('HGET', KEYS[6], alarm) or '',
-  }
-end
-if #due < tonumber(ARGV[3]) then redis.call('DEL', KEYS[4]) end
-local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return {claimed, first[2] or ''}
-"""
+_LUA = Path(__file__).parent / "lua"
+_NAMES = {
+    "OUTBOX": OUTBOX,
+    "ITEMS": ITEMS,
+    "HOLDERS": OUTBOX_HOLDERS,
+    "WAKE": WAKE,
+    "SENSORS": SENSORS,
+    "ALARMS": ALARMS,
+    "DELIVERED": DELIVERED,
+    "COUNTERS": COUNTERS,
+    "LATEST": OUTBOX_LATEST,
+    "FLOODS": FLOODS,
+    "CHAINS": CHAINS,
+    "CANARIES": CANARIES,
+    "TOLD": TOLD,
+    "BUCKET": OUTBOX_BUCKET,
+    "RECENT": FLOOD_RECENT,
+}
+_SCRIPTS = ("claim", "expand", "seal", "renew", "finish", "postpone", "canary", "flood", "recent")
 
-_EXPAND = """
-if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then return {} end
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
-local ours = {}
-for i = 4, #ARGV, 2 do
-  if redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1]) == 1 then
-    redis.call('ZADD', KEYS[1], ARGV[2], ARGV[i])
-    redis.call('HSET', KEYS[3], ARGV[i], ARGV[3])
-    ours[#ours + 1] = ARGV[i]
-  end
-end
-return ours
-"""
-
-_RENEW = """
-for i = 3, #ARGV do
-  if redis.call('HGET', KEYS[3], ARGV[i]) == ARGV[2] then redis.call('ZADD', KEYS[1], 'XX', ARGV[1], ARGV[i]) end
-end
-return 1
-"""
-
-_FINISH = """
-if ARGV[5] ~= '' and redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[5] then return -1 end
-local there = redis.call('HDEL', KEYS[2], ARGV[1])
-there = redis.call('ZREM', KEYS[1], ARGV[1]) + there
-redis.call('HDEL', KEYS[3], ARGV[1])
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[4], '*', 'delivery', ARGV[2])
-redis.call('HINCRBY', KEYS[5], 'delivery.' .. ARGV[3], 1)
-if there == 0 then redis.call('HINCRBY', KEYS[5], 'delivery.repeated', 1) end
-return there
-"""
-
-_POSTPONE = """
-if redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[2] then return 0 end
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 then return 0 end
-if ARGV[4] ~= '' then
-  redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
-  redis.call('HINCRBY', KEYS[4], 'delivery.retried', 1)
-end
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
-return 1
-"""
-
-_decode_item: msgspec.json.Decoder[Page | Send] = msgspec.json.Decoder(Page | Send)
+_decode_body: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body)
+_decode_send = msgspec.json.Decoder(Send)
 _decode_record = msgspec.json.Decoder(Record)
 _decode_sensor = msgspec.json.Decoder(Sensor)
-_decode_since = msgspec.json.Decoder(_Since)
+_decode_standing = msgspec.json.Decoder(Standing)
+_decode_flood = msgspec.json.Decoder(Flood)
 _decode_aged = msgspec.json.Decoder(_Aged)
 
 
-def page_id(transition: Transition) -> str:
-    """Return the outbox id of the page of ``transition``."""
-    return f"page:{transition.alarm}:{transition.occurrence}:{transition.version}"
-
-
-def send_id(transition: Transition, channel: str) -> str:
-    """Return the outbox id of the message of ``transition`` to ``channel``."""
-    return f"send:{transition.alarm}:{transition.occurrence}:{transition.version}:{channel}"
-
-
-def encode_page(transition: Transition) -> bytes:
-    """Return what a worker's commit puts in ``pw:outbox:items`` for ``transition``."""
-    return msgspec.json.encode(Page(transition))
+def bucket_key(zone: str, channel: str) -> str:
+    """Hash send id -> send of what gathers for ``channel``."""
+    return f"{OUTBOX_BUCKET}{zone}:{channel}"
 
 
 def connect(url: str) -> Redis:
@@ -313,11 +343,7 @@ class Outbox:
     def __init__(self, redis: Redis, holder: str) -> None:
         self.redis = redis
         self.holder = holder
-        self._claim = redis.register_script(_CLAIM)
-        self._expand = redis.register_script(_EXPAND)
-        self._renew = redis.register_script(_RENEW)
-        self._finish = redis.register_script(_FINISH)
-        self._postpone = redis.register_script(_POSTPONE)
+        self._scripts = {name: redis.register_script(_script(name)) for name in _SCRIPTS}
 
     async def put(self, transition: Transition, now: int) -> None:
         """Put a page in by itself; workers do the same inside the Lua call that commits the transition."""
@@ -334,47 +360,148 @@ class Outbox:
 
     async def claim(self, now: int, most: int, lease: int = LEASE) -> Claim:
         """Take up to ``most`` due entries; they are ours for ``lease`` ms."""
-        entries, first = await self._claim(
-            keys=[OUTBOX, ITEMS, HOLDERS, WAKE, SENSORS, ALARMS], args=[now, now + lease, most, self.holder]
-        )
+        entries, first = await self._call("claim", now, lease=lease, most=most)
         items = tuple(_item(*entry) for entry in entries)
         return Claim(items, int(float(first)) if first else None)
 
-    async def expand(self, page: str, sends: Sequence[Send], now: int, lease: int = LEASE) -> frozenset[str]:
-        """Replace a page by its sends, claimed by us; return the ids that are ours (none if it was done before)."""
-        pairs: list[str | bytes] = []
-        for send in sends:
-            pairs += [send_id(send.transition, send.channel), msgspec.json.encode(send)]
-        ours = await self._expand(keys=[OUTBOX, ITEMS, HOLDERS], args=[page, now + lease, self.holder, *pairs])
-        return frozenset(entry.decode() for entry in ours)
+    async def expand(self, expansion: Expansion, now: int, lease: int = LEASE) -> Expanded:
+        """Replace a page or a step by what comes of it, once; nothing is ours if that was done before."""
+        follows = expansion.follows
+        answer = await self._call(
+            "expand",
+            now,
+            lease=lease,
+            id=expansion.id,
+            sends=[[_name(send), _text(send)] for send in expansion.sends],
+            members=[_member(member) for member in expansion.members],
+            follows=[step_id(follows[0].transition, follows[0].number), _text(follows[0]), follows[1]]
+            if follows
+            else None,
+            records=_records(expansion.records),
+            told=[[expansion.occurrence, contact] for contact in expansion.told],
+            chain=expansion.chain.encoded() if expansion.chain else None,
+            counted=[expansion.zone, expansion.count] if expansion.count else None,
+            window=expansion.window,
+            summary=expansion.summary,
+        )
+        ours, gathered, count, flood = answer or ([], [], 0, b"")
+        return Expanded(bool(answer), _names(ours), _names(gathered), count, _flood(flood))
+
+    async def gathered(self, bucket: Bucket) -> tuple[dict[str, Send], dict[str, str]]:
+        """Return the messages in a bucket by id, the oldest first, not more than leave together; and unreadable ones.
+
+        Of the latter, why they can't be read.
+        """
+        found: Any = await self.redis.hgetall(bucket_key(bucket.zone, bucket.channel))
+        sends: dict[str, Send] = {}
+        unreadable: dict[str, str] = {}
+        for id_, send in found.items():
+            try:
+                sends[id_.decode()] = _decode_send.decode(send)
+            except msgspec.DecodeError as error:
+                unreadable[id_.decode(errors="replace")] = str(error)
+        in_order = sorted(sends.items(), key=lambda entry: (entry[1].queued, entry[0]))
+        return dict(in_order[:MOST_TOGETHER]), unreadable
+
+    async def seal(
+        self,
+        bucket: Bucket,
+        ids: Sequence[str],
+        group: Group | None,
+        records: Iterable[Record] = (),
+        *,
+        window: int,
+        now: int,
+        lease: int = LEASE,
+    ) -> str:
+        """Make ``ids`` of a bucket that is ours into one message, which is ours too; return its id.
+
+        Empty if the bucket was not ours any more. What has come since gathers for another ``window`` ms.
+        """
+        answer: bytes = await self._call(
+            "seal",
+            now,
+            lease=lease,
+            bucket=bucket_id(bucket.zone, bucket.channel),
+            seat=f"{bucket.zone}:{bucket.channel}",
+            ids=ids,
+            item=_text(group) if group else None,
+            records=_records(records),
+            window=window,
+        )
+        return answer.decode()
 
     async def renew(self, ids: Iterable[str], now: int, lease: int = LEASE) -> None:
         """Hold on to what we have claimed for another ``lease`` ms."""
-        await self._renew(keys=[OUTBOX, ITEMS, HOLDERS], args=[now + lease, self.holder, *ids])
+        await self._call("renew", now, lease=lease, ids=list(ids))
 
-    async def finish(self, record: Record) -> bool:
-        """Remove an entry and record its end, together.
+    async def finish(self, end: End, now: int, lease: int = LEASE) -> bool:
+        """Remove an entry and record its end, together; what falls through is ours.
 
-        Returns whether it was still there: if not, it went out twice, which is counted. A failure is only taken
-        from the present holder, since another one may be about to succeed.
+        Returns whether it was still there (and ours, if that matters): if not, it went out twice, which is counted.
         """
-        guard = "" if record.result is Result.SENT else self.holder
-        there = await self._finish(
-            keys=[OUTBOX, ITEMS, HOLDERS, DELIVERED, COUNTERS],
-            args=[record.id, msgspec.json.encode(record), record.result.value, DELIVERED_KEPT, guard],
+        falls = end.falls
+        there = await self._call(
+            "finish",
+            now,
+            lease=lease,
+            id=end.id,
+            guarded=end.guarded,
+            records=_records(end.records),
+            falls=[falls[0], _text(falls[1])] if falls else None,
+            told=end.told,
+            untold=end.untold,
+            hasten=end.hasten,
+            chain=end.chain.encoded() if end.chain else None,
         )
         return bool(int(there) > 0)
 
-    async def retry(self, id_: str, send: Send, due: int) -> None:
-        """Give a failed send back, with its attempts counted, to come due at ``due``."""
-        await self._give_back(id_, due, msgspec.json.encode(send))
+    async def retry(self, id_: str, letter: Letter, due: int, now: int, hasten: Sequence[tuple[str, str]] = ()) -> None:
+        """Give a failed message back, with its attempts counted, to come due at ``due``; ``hasten`` as in an end."""
+        await self._call("postpone", now, id=id_, due=due, item=_text(letter), hasten=hasten)
 
-    async def defer(self, id_: str, due: int) -> None:
-        """Give an entry back untried, to come due at ``due``."""
-        await self._give_back(id_, due, b"")
+    async def defer(self, id_: str, due: int, *, under_way: bool = False) -> None:
+        """Give an entry back untried, to come due at ``due``; one that is ``under_way`` may have left already."""
+        await self._call("postpone", due, id=id_, due=due, under_way=under_way)
 
-    async def _give_back(self, id_: str, due: int, body: bytes) -> None:
-        await self._postpone(keys=[OUTBOX, ITEMS, HOLDERS, COUNTERS], args=[id_, self.holder, due, body])
+    async def note_canary(self, canary: Canary, now: int) -> None:
+        """Note that a canary has come the whole way, and take it out."""
+        noted = {"t": canary.t, "at": canary.at, "delivered": now}
+        await self._call(
+            "canary", now, id=canary_id(canary.zone), zone=canary.zone, item=_text(canary), noted=_text(noted)
+        )
+
+    async def recent(self, zone: str, period: int, now: int) -> tuple[int, Flood | None]:
+        """Return how many alarms ``zone`` had in the last ``period`` ms, and its flood."""
+        count, flood = await self._call("recent", now, zone=zone, period=period)
+        return count, _flood(flood)
+
+    async def move_flood(
+        self,
+        zone: str,
+        before: Flood | None,
+        after: Flood | None,
+        *,
+        now: int,
+        look_again: int,
+        buckets: Mapping[str, Bucket],
+        record: Record | None,
+    ) -> bool:
+        """Begin, go on with or end the flood of ``zone``, unless another process has done so since ``before``.
+
+        ``look_again`` (ms) is when the next look is due. ``buckets`` leave now, in their new form.
+        """
+        moved = await self._call(
+            "flood",
+            now,
+            zone=zone,
+            before=_text(before) if before else "",
+            after=_text(after) if after else "",
+            watch=[flood_id(zone), _text(FloodWatch(zone)), look_again],
+            buckets=[[name, _text(bucket)] for name, bucket in buckets.items()],
+            records=_records([record] if record else []),
+        )
+        return bool(moved)
 
     async def counts(self, now: int) -> Counts:
         """Return how the outbox stands."""
@@ -390,7 +517,7 @@ class Outbox:
     async def _oldest_age(self, now: int) -> int | None:
         first: list[Any] = await self.redis.zrange(OUTBOX, 0, _OLDEST_LOOKED_AT - 1)
         bodies = await self.redis.hmget(ITEMS, first) if first else []
-        began = [_decode_aged.decode(body).transition.at for body in bodies if body]
+        began = [age for body in bodies if body and (age := _decode_aged.decode(body).began) is not None]
         return now - min(began) if began else None
 
     async def delivered(self, most: int = 100) -> list[Record]:
@@ -402,20 +529,56 @@ class Outbox:
         """Say that ``piece`` lives; the word is good for ``seconds``."""
         await self.redis.set(heartbeat(piece), msgspec.json.encode(state), ex=seconds)
 
+    async def _call(self, script: str, now: int, *, lease: int = LEASE, **more: object) -> Any:  # noqa: ANN401 - what a script returns
+        content = {"now": now, "lease": lease, "holder": self.holder, "kept": DELIVERED_KEPT}
+        content |= {name: value for name, value in more.items() if value is not None}
+        return await self._scripts[script](args=[msgspec.msgpack.encode(content)])
 
-_COUNTED = ("sent", "failed", "undeliverable", "repeated", "retried")
+
+_COUNTED = ("sent", "failed", "undeliverable", "repeated", "retried", "fell-through", "exhausted", "taken-over")
 
 
-def _item(id_: bytes, body: bytes, sensor: bytes, alarm: bytes) -> Item:
+def _script(name: str) -> str:
+    keys = "".join(f"local {word} = '{key}'\n" for word, key in _NAMES.items())
+    return keys + "".join((_LUA / f"{part}.lua").read_text(encoding="utf-8") for part in ("outbox", name))
+
+
+def _name(send: Send) -> str:
+    return send_id(send.transition, send.channel, send.step)
+
+
+def _text(content: object) -> str:
+    # Redis' MessagePack knows strings but no byte strings.
+    return msgspec.json.encode(content).decode()
+
+
+def _records(records: Iterable[Record]) -> list[list[str]]:
+    return [[record.result.value, _text(record)] for record in records]
+
+
+def _member(member: Member) -> list[object]:
+    send, zone = member.send, member.zone
+    bucket = _text(Bucket(zone, send.channel))
+    return [_name(send), _text(send), zone, send.channel, bucket, member.urgent, member.wait]
+
+
+def _names(ids: Iterable[bytes]) -> frozenset[str]:
+    return frozenset(id_.decode() for id_ in ids)
+
+
+def _flood(text: bytes) -> Flood | None:
+    return _decode_flood.decode(text) if text else None
+
+
+def _item(id_: bytes, body: bytes, sensor: bytes, alarm: bytes, told: Sequence[bytes], taken_over: int) -> Item:
     name = id_.decode(errors="replace")
     try:
-        read = _decode_item.decode(body)
-        situation = Situation(_decode_sensor.decode(sensor) if sensor else None, _since(alarm, read.transition))
+        read = _decode_body.decode(body)
+        situation = Situation(
+            _decode_sensor.decode(sensor) if sensor else None,
+            _decode_standing.decode(alarm) if alarm else None,
+            _names(told),
+        )
     except msgspec.DecodeError as error:
         return Item(name, None, f"the outbox entry can't be read: {error}")
-    return Item(name, read, situation=situation)
-
-
-def _since(alarm: bytes, transition: Transition) -> int | None:
-    known = _decode_since.decode(alarm) if alarm else None
-    return known.raised_t if known and known.occurrence == transition.occurrence else None
+    return Item(name, read, situation=situation, taken_over=bool(taken_over))

@@ -19,7 +19,7 @@ from storage import names
 
 
 def celery_app(redis_url: str, shards: Iterable[str], **settings: object) -> Celery:
-    """Return a Celery application on ``redis_url`` with what every side has to agree on: a queue per shard."""
+    """Return a Celery application on ``redis_url`` with what every side has to agree on: the queues."""
     app = Celery("parkwatch", broker=redis_url)
     app.conf.update(
         task_serializer="json",
@@ -31,7 +31,7 @@ def celery_app(redis_url: str, shards: Iterable[str], **settings: object) -> Cel
         # Unlimited: a doorbell whose acknowledgement Redis missed would keep its place, and with one place the worker
         # would never hear another. Doorbells are small, and hold nothing.
         worker_prefetch_multiplier=0,
-        task_queues=[_queue(shard) for shard in shards],
+        task_queues=[_queue(name) for name in (*map(queue_of, shards), names.OFFICE)],
         task_create_missing_queues=False,
         task_default_delivery_mode="transient",
         broker_transport_options={
@@ -57,9 +57,9 @@ def producer_app(redis_url: str, shards: Iterable[str]) -> Celery:
     return app
 
 
-def _queue(shard: str) -> Queue:
+def _queue(name: str) -> Queue:
     # The default exchange leads to the queue of the routing key's name and nowhere else.
-    return Queue(queue_of(shard), Exchange("", type="direct"), routing_key=queue_of(shard))
+    return Queue(name, Exchange("", type="direct"), routing_key=name)
 
 
 #: Redis can't be reached or is not ready; anything else it raises is a fault, and not to be waited out.

@@ -1,4 +1,4 @@
-"""The latest stored readings: what a shard begins from when Redis has lost its state."""
+"""The latest stored readings: what a shard begins from when Redis has lost its state, and how old the canaries are."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def latest(influx: Influx, zone: str, now: int, late_after: int) -> list[Reading
         log.error("zone %s begins without stored readings: %s", zone, error)
         return []
     return [_reading(zone, series, now, late_after) for series in found]
+
+
+def newest_canaries(influx: Influx, now: int, within: int) -> dict[str, int]:
+    """Return the time (ms) of the newest stored canary of every zone that has one in the last ``within`` ms.
+
+    Raises :class:`storage.influx.InfluxUnavailable`, or :class:`storage.influx.LinesRejected` if there is no database.
+    """
+    found = influx.query(
+        f"SELECT {names.FIELD_VALUE} FROM {names.READING} "
+        f"WHERE {names.TAG_SITE} = '{names.OWN_SITE}' AND {names.TAG_SENSOR} = '{names.CANARY_SENSOR}' "
+        f"AND {names.TAG_QUANTITY} = '{names.CANARY_QUANTITY}' AND time > {now - within}ms "
+        f"GROUP BY {names.TAG_ZONE} ORDER BY time DESC LIMIT 1"
+    )
+    return {series["tags"][names.TAG_ZONE]: int(series["values"][0][0]) for series in found}
 
 
 def _reading(zone: str, series: dict[str, dict[str, str] | list[list[float]]], now: int, late_after: int) -> Reading:

@@ -15,7 +15,8 @@ import msgspec
 import redis
 
 from park import alarms
-from park.alarms import Alarm, Event, Notify, State, Transition
+from park.actions import Acknowledge, Action, Asked, act
+from park.alarms import Alarm, Event, Notify, Removal, Shelving, State, Transition
 from park.catalogue import Catalogue
 from park.evaluate import Record
 from park.limits import Kind, Limit
@@ -23,13 +24,14 @@ from park.readings import Reading, split_series
 from park.sharding import shard_of
 from park.words import Priority
 from storage import names, stored
-from storage.outbox import encode_page, page_id
+from storage.directory import Directory
+from storage.outbox import canary_id, encode_canary, encode_page, page_id
 
 _LUA = (Path(__file__).parent / "commit.lua").read_text(encoding="utf-8")
 _RECORD = msgspec.json.Decoder(Record)
 _BATCH = msgspec.msgpack.Decoder(list[Reading])
 _TRANSITION = msgspec.json.Decoder(Transition)
-_ACKNOWLEDGE_TRIES = 20
+_TRIES = 20
 
 
 class Conflict(Exception):
@@ -53,6 +55,7 @@ class Work:
     """What one piece of evaluation wants to commit.
 
     ``records`` (version before, record) are written; ``quiet`` ones only moved "last seen" and may wait.
+    ``canaries`` tells, by zone, the event time (ms) of the canary that has come this far. ``acted``: a person did it.
     """
 
     take: int = 0
@@ -60,12 +63,15 @@ class Work:
     records: dict[str, tuple[int, Record]] = field(default_factory=dict)
     quiet: dict[str, tuple[int, Record]] = field(default_factory=dict)
     transitions: list[tuple[Transition, Alarm]] = field(default_factory=list)
+    canaries: dict[str, int] = field(default_factory=dict)
+    acted: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):
     """An alarm that is not normal, as the console and ``parkwatch alarms`` show it.
 
-    ``value`` and ``set_point`` are in ``unit``, the unit of the limit's source.
+    ``value`` and ``set_point`` are in ``unit``, the unit of the limit's source. ``paged`` is the version of the page
+    that people are being told of (0: of none), ``collapsed`` how many activations since were not announced.
     """
 
     alarm: str
@@ -92,11 +98,21 @@ class Snapshot(msgspec.Struct, frozen=True):
     set_point: float | None
     why: str
     acknowledged_by: str
+    acknowledged_at: int = 0
+    shelved: Shelving | None = None
+    suppressed: str = ""
+    out_of_service: Removal | None = None
+    latched: bool = False
+    paged: int = 0
+    collapsed: int = 0
+    chattering: bool = False
+    first_up: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """What became of an acknowledgement; ``repeated`` if it had been given before."""
+class Done:
+    """What became of an action; ``repeated`` if it had been done before."""
 
     alarm: str
     state: State
@@ -136,11 +152,16 @@ class ShardStates:
             names.OUTBOX,
             names.OUTBOX_ITEMS,
             names.OUTBOX_WAKE,
+            names.acted(shard),
         ]
 
     def consumed(self) -> int:
         """Count of batches that have been committed so far."""
         return int(self.client.get(names.consumed(self.shard)) or 0)
+
+    def acted(self) -> int:
+        """Count of what people have done to alarms of the shard so far."""
+        return int(self.client.get(names.acted(self.shard)) or 0)
 
     def waiting(self, most: int) -> list[bytes]:
         """Up to ``most`` batches at the inbox's head; they stay there until they are committed."""
@@ -195,6 +216,7 @@ class ParkStates:
     def __init__(self, client: redis.Redis, catalogue: Catalogue) -> None:
         self.client = client
         self.catalogue = catalogue
+        self._directory = Directory(client)
 
     def alarms(self) -> list[Snapshot]:
         """Every alarm that is not normal, the most urgent first."""
@@ -207,69 +229,70 @@ class ParkStates:
         entries = stored.newest(self.client, names.JOURNAL, since, most)
         return [decode_transition(fields[b"transition"]) for fields in entries]
 
-    def acknowledge(
-        self, alarm: str, *, occurrence: int, version: int, by: str, comment: str, now: int
-    ) -> Acknowledged:
+    def alarm(self, alarm: str) -> Snapshot | None:
+        """Return the alarm, or ``None`` if it is normal."""
+        value = stored.some(self.client, names.ALARMS, [alarm])[0]
+        return msgspec.json.decode(value, type=Snapshot) if value else None
+
+    def acknowledge(self, alarm: str, *, occurrence: int, version: int, by: str, comment: str, now: int) -> Done:
         """Acknowledge what a person saw.
 
         Raises ``KeyError`` for an alarm that is not there and :class:`park.alarms.StaleAcknowledgement` if
         something newer is.
         """
-        series, limit = _known_alarm(alarm)
-        zone, site, _, _ = split_series(series)
-        if zone not in self.catalogue.zones:
-            raise KeyError(alarm)
-        shard = ShardStates(self.client, shard_of(zone, site, self.catalogue.zones[zone].shards))
-        for _ in range(_ACKNOWLEDGE_TRIES):
+        return self.act(alarm, Acknowledge(occurrence, version), by=by, why=comment, now=now)
+
+    def act(self, alarm: str, action: Action, *, by: str, why: str, now: int) -> Done:
+        """Do what a person asks of an alarm, one that is normal included (a sensor about to be calibrated).
+
+        Raises ``KeyError`` for an alarm that there can't be and :class:`park.alarms.Refused` with what to do instead.
+        """
+        series, limit_id = _known_alarm(alarm)
+        limit = self.catalogue.limit(limit_id)
+        asked = Asked(action, by=by, why=why, at=now, shelve_at_most=self.catalogue.settings.shelve_at_most)
+        shard = self._shard(alarm, series)
+        for _ in range(_TRIES):
             versioned = shard.load([series])[series]
-            if limit not in versioned.record.alarms:
-                raise KeyError(alarm)
-            before = versioned.record.alarms[limit]
-            after = alarms.acknowledge(before, occurrence=occurrence, version=version, by=by)
-            if after is None:
-                return Acknowledged(alarm, before.state, before.occurrence, before.version, repeated=True)
-            work = self._acknowledgement(alarm, versioned, after, comment, now)
+            before = versioned.record.alarms.get(limit_id)
+            if before is None:
+                before = self._normal(alarm, versioned, limit)
+            done = act(series, limit, before, asked)
+            if done is None:
+                return Done(alarm, before.state, before.occurrence, before.version, repeated=True)
+            after, entry = done
+            record = msgspec.structs.replace(versioned.record, alarms={**versioned.record.alarms, limit_id: after})
+            work = Work(records={series: (versioned.version, record)}, transitions=[(entry, after)], acted=True)
             try:
                 shard.commit(work, self.catalogue, now)
             except Conflict:
                 continue
-            return Acknowledged(alarm, after.state, after.occurrence, after.version, repeated=False)
-        raise redis.RedisError(f"{alarm} changes too fast to be acknowledged; try again")
+            return Done(alarm, after.state, after.occurrence, after.version, repeated=False)
+        raise redis.RedisError(f"{alarm} changes too fast to be acted on; try again")
 
-    def _acknowledgement(self, alarm: str, versioned: Versioned, after: Alarm, comment: str, now: int) -> Work:
-        series, limit_id = alarms.split_alarm_id(alarm)
-        limit = self.catalogue.limit(limit_id)
-        before = versioned.record.alarms[limit_id]
-        point = limit.point(after.level)
-        transition = Transition(
-            alarm=alarm,
-            series=series,
-            limit=limit_id,
-            limit_version=limit.version,
-            event=Event.ACKNOWLEDGED,
-            notify=Notify.NONE,
-            before=before.state,
-            after=after.state,
-            severity=point.severity,
-            priority=point.priority,
-            occurrence=after.occurrence,
-            version=after.version,
-            t=now,
-            at=now,
-            value=after.value,
-            set_point=None,
-            by=after.acknowledged_by,
-            why=comment,
-        )
-        record = msgspec.structs.replace(versioned.record, alarms={**versioned.record.alarms, limit_id: after})
-        return Work(records={series: (versioned.version, record)}, transitions=[(transition, after)])
+    def _shard(self, alarm: str, series: str) -> ShardStates:
+        zone, site, _, _ = split_series(series)
+        if zone not in self.catalogue.zones:
+            raise KeyError(alarm)
+        return ShardStates(self.client, shard_of(zone, site, self.catalogue.zones[zone].shards))
+
+    def _normal(self, alarm: str, versioned: Versioned, limit: Limit) -> Alarm:
+        """Return an alarm that never left NORM, if it is one that could: a series we know, a limit that covers it."""
+        series, _ = alarms.split_alarm_id(alarm)
+        key, quantity = series.rsplit("/", 1)
+        known = self._directory.get(key) if quantity in self.catalogue.quantities else None
+        if not versioned.version or known is None:
+            raise KeyError(alarm)
+        location = known.location or self.catalogue.quantities[quantity].location
+        if not limit.match.covers(*split_series(series), location):
+            raise KeyError(alarm)
+        return Alarm()
 
 
 def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
     """What the console shows of ``alarm`` after ``transition``."""
     zone, site, sensor, quantity = split_series(transition.series)
     # An acknowledgement carries no set-point of its own: the alarm's level says which one it is about.
-    point = limit.point(alarm.level)
+    point = limit.point(alarm.matters)
     return Snapshot(
         alarm=transition.alarm,
         series=transition.series,
@@ -295,6 +318,16 @@ def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
         set_point=None if limit.kind is Kind.QUALITY else limit.shown(point.at),
         why=alarm.why,
         acknowledged_by=alarm.acknowledged_by,
+        acknowledged_at=alarm.acknowledged_at,
+        shelved=alarm.shelved,
+        suppressed=alarm.suppressed,
+        out_of_service=alarm.out_of_service,
+        latched=alarm.latched,
+        paged=alarm.paged,
+        collapsed=alarm.collapsed,
+        chattering=alarm.chatters(transition.t),
+        first_up=alarm.first_up,
+        group=limit.group,
     )
 
 
@@ -309,7 +342,44 @@ def _versioned(value: bytes | None) -> Versioned:
     if value is None:
         return Versioned(Record())
     version, _, record = value.partition(b" ")
-    return Versioned(_RECORD.decode(record), int(version))
+    return Versioned(_decode_record(record), int(version))
+
+
+def _decode_record(record: bytes) -> Record:
+    """Decode a record; a shelving or a removal that can't be read has ended, so that the alarm is heard."""
+    try:
+        return _RECORD.decode(record)
+    except msgspec.ValidationError:
+        fields: list[Any] = msgspec.json.decode(record)
+        for alarm in fields[_ALARMS].values():
+            _end_unreadable(alarm)
+        return msgspec.convert(fields, Record)
+
+
+def _end_unreadable(alarm: list[Any]) -> None:
+    """Put a shelving that is over in the place of what can't be read: the next sweep says so, and pages if active."""
+    unreadable = [place for place, kind in _ASIDE.items() if not _readable(alarm[place], kind)]
+    for place in unreadable:
+        alarm[place] = None
+    if unreadable and alarm[_SHELVED] is None:
+        alarm[_SHELVED] = msgspec.to_builtins(_OVER)
+
+
+def _readable(value: object, kind: type[Shelving | Removal]) -> bool:
+    try:
+        msgspec.convert(value, kind | None)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+_ALARMS = Record.__struct_fields__.index("alarms")
+_SHELVED = Alarm.__struct_fields__.index("shelved")
+_ASIDE: dict[int, type[Shelving | Removal]] = {
+    _SHELVED: Shelving,
+    Alarm.__struct_fields__.index("out_of_service"): Removal,
+}
+_OVER = Shelving("parkwatch", "unreadable", until=0, at=0)
 
 
 def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
@@ -322,6 +392,7 @@ def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
     content: dict[str, Any] = {
         "take": work.take,
         "consumed": work.consumed,
+        "acted": work.acted,
         "now": now,
         "journal_length": names.JOURNAL_LENGTH,
         "records": [
@@ -333,7 +404,8 @@ def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
             (page_id(transition), encode_page(transition).decode())
             for transition, _ in work.transitions
             if transition.notify is not Notify.NONE
-        ],
+        ]
+        + [(canary_id(zone), encode_canary(zone, t, now).decode()) for zone, t in work.canaries.items()],
     }
     return msgspec.msgpack.encode(content)
 

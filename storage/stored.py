@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import redis
 
@@ -21,6 +21,44 @@ def newest(client: redis.Redis, stream: str, since: int, most: int) -> list[dict
     """Entries of a stream since the time ``since`` (ms), newest first."""
     entries = client.xrevrange(stream, "+", f"{since}-0", count=most)
     return [fields for _, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)]
+
+
+StreamEntry = tuple[str, dict[bytes, bytes]]
+
+
+class StreamInfo(NamedTuple):
+    """How a stream stands: entries that there are, that there ever were, and the id of the latest."""
+
+    length: int = 0
+    added: int = 0
+    last: str = "0-0"
+
+    @property
+    def trimmed(self) -> int:
+        """Count of entries that have been taken off at its beginning."""
+        return self.added - self.length
+
+
+def after(client: redis.Redis, stream: str, last: str, most: int) -> tuple[StreamInfo, list[StreamEntry]]:
+    """How a stream stands, and its entries (id, fields) after the id ``last``, oldest first, as of one moment."""
+    pipe = client.pipeline(transaction=True)
+    pipe.xinfo_stream(stream)
+    pipe.xrange(stream, min=f"({last}", count=most)
+    known, entries = pipe.execute(raise_on_error=False)
+    if isinstance(entries, redis.RedisError):
+        raise entries
+    if isinstance(known, redis.ResponseError):
+        # There is no such stream (yet).
+        return StreamInfo(), []
+    info = StreamInfo(known["length"], known["entries-added"], known["last-generated-id"].decode())
+    return info, [(key.decode(), fields) for key, fields in entries]
+
+
+def before(client: redis.Redis, stream: str, until: str, since: int, most: int) -> list[StreamEntry]:
+    """Entries (id, fields) of a stream before the id ``until`` (``+``: all), newest first, and since ``since`` (ms)."""
+    end = until if until == "+" else f"({until}"
+    entries = client.xrevrange(stream, end, f"{since}-0", count=most)
+    return [(key.decode(), fields) for key, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)]
 
 
 def head(client: redis.Redis, key: str, most: int) -> list[bytes]:

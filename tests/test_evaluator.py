@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 import redis
 
-from park.alarms import Event, State, Transition, alarm_id
+from park.actions import Acknowledge
+from park.alarms import Event, Notify, State, alarm_id
 from park.catalogue import Catalogue
 from park.limits import Match
 from park.readings import Reading
 from park.sensors import Channel
 from park.words import Location, Quality
 from storage import names
-from storage.directory import Directory
 from storage.outbox import page_id
 from storage.quarantine import Quarantine
 from storage.queue import redis_client
-from storage.states import ParkStates, ShardStates, Work, encode_batch
+from storage.states import ParkStates, ShardStates, Work
 from tests import servers
 from tests.making import (
     MINUTE,
@@ -34,81 +35,15 @@ from tests.making import (
     catalogue,
     limit,
     quality_limit,
+    quantity,
     reading,
     sensor,
+    shelve_until,
     two_levels,
 )
 from tests.occurrences import count_values
+from tests.shifts import ALARM, CATALOGUE, LIMIT, OTHER, QUALITY, Shift
 from workers.evaluator import Evaluator
-
-LIMIT = two_levels()
-QUALITY = quality_limit()
-CATALOGUE = catalogue(LIMIT, QUALITY)
-ALARM = alarm_id(SERIES, LIMIT.id)
-OTHER = "north/unit-1/gd-02/h2s"
-
-
-class Shift:
-    """A shard at work, by a clock that stands until told."""
-
-    def __init__(self, client: redis.Redis) -> None:
-        self.client = client
-        self.clock = StoppedClock(T0)
-        self.directory = Directory(client)
-        for series in (SERIES, OTHER):
-            self.directory.register(sensor(series.rpartition("/")[0]))
-        self.evaluator = self.worker()
-
-    def worker(self, park: Catalogue = CATALOGUE, rebuild: Callable[[], Sequence[Reading]] = tuple) -> Evaluator:
-        """Return a new worker of the shard, as after a restart."""
-        return Evaluator(self.client, park, SHARD, self.clock, rebuild)
-
-    def restarts(self, park: Catalogue = CATALOGUE, rebuild: Callable[[], Sequence[Reading]] = tuple) -> None:
-        """Begin anew: what was in memory only is gone."""
-        self.evaluator = self.worker(park, rebuild)
-
-    def put(self, *readings: Reading) -> None:
-        """Put one batch into the inbox."""
-        self.client.rpush(names.inbox(SHARD), encode_batch(readings))
-
-    def hears(self, *readings: Reading) -> list[str]:
-        """Put a batch into the inbox, evaluate it, and say what came of it."""
-        self.put(*readings)
-        return self._new(self.evaluator.drain)
-
-    def sweeps(self, second: float, *, hearing: bool = True) -> list[str]:
-        """Sweep at ``T0`` plus ``second`` and say what came of it."""
-        self.clock.time = T0 + round(second * 1000)
-        if hearing:
-            self.beats()
-        return self._new(self.evaluator.sweep)
-
-    def beats(self, *, connected: bool = True) -> None:
-        """Let an ingest process give its sign of life."""
-        state = msgspec.json.encode({"at": self.clock.now(), "connected": connected})
-        self.client.set(names.heartbeat("ingest.0"), state)
-
-    def journal(self) -> list[Transition]:
-        """Everything journalled, oldest first."""
-        return ParkStates(self.client, CATALOGUE).journal(0, 100_000)[::-1]
-
-    def acknowledge(self, version: int = 1) -> State:
-        states = ParkStates(self.client, CATALOGUE)
-        now = self.clock.now()
-        return states.acknowledge(ALARM, occurrence=1, version=version, by="li", comment="", now=now).state
-
-    def shown(self) -> dict[str, State]:
-        """Alarms that are not normal."""
-        return {each.alarm: each.state for each in ParkStates(self.client, CATALOGUE).alarms()}
-
-    def record_t(self, series: str = SERIES) -> int:
-        """Event time of the newest reading, as Redis knows it."""
-        return ShardStates(self.client, SHARD).load([series])[series].record.t
-
-    def _new(self, work: Callable[[], int]) -> list[str]:
-        before = len(self.journal())
-        work()
-        return [f"{each.event.value} {each.severity}" for each in self.journal()[before:]]
 
 
 @pytest.fixture
@@ -575,3 +510,89 @@ def test_bad_data_raises_its_own_alarm_and_leaves_the_others(shift: Shift) -> No
     assert shift.hears(reading(1, None, quality=Quality.FAILURE)) == ["raised bad"]
     assert set(shift.shown()) == {ALARM, alarm_id(SERIES, QUALITY.id)}
     assert shift.hears(reading(2, 15.0)) == ["returned bad"]
+
+
+# --- what people do ----------------------------------------------------------------------------------------------
+
+SILENCE = alarm_id(SERIES, QUALITY.id)
+
+
+def test_shelving_of_an_alarm_that_gets_no_readings_expires_all_the_same(shift: Shift) -> None:
+    shift.hears(reading(0, 1.0))
+    assert shift.sweeps(STALE_AFTER + 1) == ["raised bad"]
+    shift.acts(shelve_until(600), SILENCE)
+    assert [shift.sweeps(300), shift.sweeps(599)] == [[], []]
+    assert shift.sweeps(600) == ["unshelved bad"]
+    assert shift.journal()[-1].notify is Notify.PAGE
+
+
+def test_acknowledged_alarm_that_gets_no_readings_asks_again_all_the_same(shift: Shift) -> None:
+    shift.restarts(catalogue(LIMIT, quality_limit(re_alarm=10 * MINUTE)))
+    shift.hears(reading(0, 1.0))
+    shift.sweeps(STALE_AFTER + 1)
+    shift.acts(Acknowledge(1, 1), SILENCE)
+    now = STALE_AFTER + 1
+    assert [shift.sweeps(now + 599), shift.sweeps(now + 600)] == [[], ["realarmed bad"]]
+
+
+def test_shelving_of_a_normal_alarm_holds_and_expires(shift: Shift) -> None:
+    shift.hears(reading(0, 1.0))
+    shift.acts(shelve_until(100))
+    assert shift.hears(reading(1, 15.0)) == ["raised high"]
+    assert shift.journal()[-1].notify is Notify.NONE
+    assert [shift.sweeps(99), shift.sweeps(100)] == [[], ["unshelved high"]]
+    assert shift.shown() == {ALARM: State.UNACK}
+
+
+def test_shelving_that_can_not_be_read_has_ended_and_the_alarm_is_heard(shift: Shift, client: redis.Redis) -> None:
+    shift.hears(reading(0, 1.0))
+    shift.acts(shelve_until(10_000))
+    shift.hears(reading(1, 15.0))
+    shift.sweeps(2)
+    stored: Any = client.hget(names.series(SHARD), SERIES)
+    broken = stored.replace(b'["li","work permit 7"', b'["li",7')
+    assert broken != stored
+    client.hset(names.series(SHARD), SERIES, broken)
+    shift.restarts()
+    assert shift.sweeps(3) == ["unshelved high"]
+    last = shift.journal()[-1]
+    assert (last.notify, last.why, last.after) == (Notify.PAGE, "shelving-unreadable", State.UNACK)
+    assert shift.sweeps(4) == []
+
+
+# --- silence -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("last", [25.0, 5.0], ids=["still beyond", "inside, for not long enough"])
+@pytest.mark.parametrize("latching", [False, True])
+def test_an_hour_of_silence_after_an_exceedance_ends_nothing_and_is_one_quality_alarm(
+    shift: Shift, last: float, *, latching: bool
+) -> None:
+    shift.restarts(catalogue(two_levels(off_delay=5 * MINUTE, latching=latching), QUALITY))
+    shift.hears(reading(0, 25.0), reading(10, last))
+    found = [told for second in range(11, 3611, 4) for told in shift.sweeps(second)]
+    assert found == ["raised bad"]
+    assert [each.event for each in shift.journal()] == [Event.RAISED, Event.RAISED]
+    assert shift.shown() == {ALARM: State.UNACK, SILENCE: State.UNACK}
+    outbox = [msgspec.json.decode(item)["transition"]["event"] for item in shift.client.hvals(names.OUTBOX_ITEMS)]
+    assert outbox == ["raised", "raised"]
+
+
+# --- canary ------------------------------------------------------------------------------------------------------
+
+
+def test_canary_goes_on_to_delivery_with_what_it_was_committed_with(shift: Shift, client: redis.Redis) -> None:
+    quantities = {**CATALOGUE.quantities, names.CANARY_QUANTITY: quantity(names.CANARY_QUANTITY)}
+    shift.restarts(dataclasses.replace(CATALOGUE, quantities=quantities))
+    series = f"north/{names.OWN_SITE}/{names.CANARY_SENSOR}/{names.CANARY_QUANTITY}"
+    shift.clock.time = T0 + 12_000
+    shift.hears(reading(10, 1.0, series=series), reading(11, 1.0, series=series), reading(11, 1.0))
+    item: Any = client.hget(names.OUTBOX_ITEMS, "canary:north")
+    assert msgspec.json.decode(item) == {"kind": "canary", "zone": "north", "t": T0 + 11_000, "at": T0 + 12_000}
+    assert client.zrange(names.OUTBOX, 0, -1, withscores=True) == [(b"canary:north", float(T0 + 12_000))]
+    assert shift.journal() == []
+
+
+def test_canary_of_another_site_or_sensor_is_a_reading_like_any_other(shift: Shift, client: redis.Redis) -> None:
+    shift.hears(reading(0, 1.0, series=f"north/{names.OWN_SITE}/other/h2s"), reading(0, 1.0))
+    assert client.zcard(names.OUTBOX) == 0

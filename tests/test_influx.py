@@ -35,12 +35,11 @@ def ready(client: Influx) -> Influx:
 def test_ensure_makes_database_and_retention_policy(influx: servers.Influx, client: Influx) -> None:
     client.ensure()
     client.ensure()
-    (raw,) = [
-        row
-        for row in influx.query(client.database, f'SHOW RETENTION POLICIES ON "{client.database}"')
-        if row["default"]
-    ]
-    assert (raw["name"], raw["duration"], raw["shardGroupDuration"]) == ("raw", "9600h0m0s", "168h0m0s")
+    policies = {row["name"]: row for row in influx.query("", f'SHOW RETENTION POLICIES ON "{client.database}"')}
+    durations = {name: (row["duration"], row["shardGroupDuration"]) for name, row in policies.items()}
+    assert durations["raw"] == ("9600h0m0s", "168h0m0s")
+    assert durations["kept"] == ("0s", "8736h0m0s"), "for ever"
+    assert [name for name, row in policies.items() if row["default"]] == ["raw"]
 
 
 def test_ensure_leaves_an_operators_own_policy_as_it_is(influx: servers.Influx, client: Influx) -> None:
@@ -48,7 +47,7 @@ def test_ensure_leaves_an_operators_own_policy_as_it_is(influx: servers.Influx, 
     client.ensure()
     client.write(LINES % recently())
     policies = influx.query(client.database, f'SHOW RETENTION POLICIES ON "{client.database}"')
-    assert [row["duration"] for row in policies] == ["9999h0m0s"]
+    assert {row["name"]: row["duration"] for row in policies} == {"raw": "9999h0m0s", "kept": "0s"}
 
 
 def test_rewriting_changes_nothing_and_the_last_one_holds(influx: servers.Influx, ready: Influx) -> None:

@@ -11,16 +11,29 @@ import msgspec
 import pytest
 import redis
 
-from park.alarms import Alarm, Event, Notify, StaleAcknowledgement, State, Transition, alarm_id
+from park.actions import Acknowledge, Action, Remove, Reset, Restore, Unshelve
+from park.alarms import (
+    Alarm,
+    Event,
+    Notify,
+    Refused,
+    Removal,
+    Shelving,
+    StaleAcknowledgement,
+    State,
+    Transition,
+    alarm_id,
+)
 from park.catalogue import Catalogue
 from park.evaluate import Record
 from park.words import Quality
 from storage import names
+from storage.directory import Directory
 from storage.outbox import page_id
 from storage.queue import redis_client
 from storage.states import (
-    Acknowledged,
     Conflict,
+    Done,
     ParkStates,
     ShardStates,
     Work,
@@ -28,7 +41,7 @@ from storage.states import (
     encode_batch,
 )
 from tests import servers
-from tests.making import SERIES, SHARD, T0, Story, catalogue, quality_limit, reading, two_levels
+from tests.making import SERIES, SHARD, T0, Story, catalogue, quality_limit, reading, sensor, shelve_until, two_levels
 
 LIMIT = two_levels(unit="g/m3", shown_per_canonical=0.001)
 CATALOGUE = catalogue(LIMIT, quality_limit())
@@ -183,6 +196,8 @@ def test_snapshot_appears_changes_and_disappears(saga: Saga, park: ParkStates) -
     saga.hears(2, 1.0)
     (shown,) = park.alarms()
     assert (shown.state, shown.condition) == (State.RTNUN, "inactive")
+    # Nobody has taken note yet of how bad it was.
+    assert (shown.severity, shown.priority, shown.set_point) == ("high-high", "critical", 0.02)
     park.acknowledge(ALARM, occurrence=1, version=3, by="li", comment="", now=T0)
     assert park.alarms() == []
 
@@ -242,7 +257,7 @@ def test_outbox_gets_pages_and_notices_and_nothing_else(saga: Saga, client: redi
 def test_acknowledgement_is_journalled_with_who_and_why(saga: Saga, park: ParkStates) -> None:
     saga.hears(0, 25.0)
     answer = park.acknowledge(ALARM, occurrence=1, version=1, by="li", comment="valve closed", now=T0 + 5000)
-    assert answer == Acknowledged(ALARM, State.ACKED, 1, 2, repeated=False)
+    assert answer == Done(ALARM, State.ACKED, 1, 2, repeated=False)
     (entry, _) = park.journal()
     assert (entry.event, entry.by, entry.why, entry.at) == (Event.ACKNOWLEDGED, "li", "valve closed", T0 + 5000)
     assert (entry.before, entry.after, entry.notify) == (State.UNACK, State.ACKED, Notify.NONE)
@@ -254,7 +269,7 @@ def test_repeated_acknowledgement_changes_nothing(saga: Saga, park: ParkStates, 
     park.acknowledge(ALARM, occurrence=1, version=1, by="li", comment="", now=T0)
     before = everything(client)
     answer = park.acknowledge(ALARM, occurrence=1, version=1, by="wang", comment="", now=T0)
-    assert answer == Acknowledged(ALARM, State.ACKED, 1, 2, repeated=True)
+    assert answer == Done(ALARM, State.ACKED, 1, 2, repeated=True)
     assert everything(client) == before
 
 
@@ -306,6 +321,163 @@ def test_severity_taken_out_of_the_configuration_can_be_acknowledged(saga: Saga,
     milder: Catalogue = catalogue(msgspec.structs.replace(LIMIT, set_points=LIMIT.set_points[:1]))
     park = ParkStates(client, milder)
     assert park.acknowledge(ALARM, occurrence=1, version=1, by="li", comment="", now=T0).state is State.ACKED
+
+
+# --- what else people do -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def normal(shard: ShardStates, client: redis.Redis) -> Record:
+    """A series that is known, and never had an alarm."""
+    Directory(client).register(sensor())
+    record = Record(t=T0, received=T0, value=1.0)
+    shard.commit(Work(records={SERIES: (0, record)}), CATALOGUE, T0)
+    return record
+
+
+def acts(park: ParkStates, action: Action, why: str = "work permit 7", alarm: str = ALARM) -> Done:
+    """Let a person act a second after ``T0``."""
+    return park.act(alarm, action, by="li", why=why, now=T0 + 1000)
+
+
+@pytest.mark.usefixtures("normal")
+def test_normal_alarm_can_be_put_aside_and_is_shown_until_it_is_back(park: ParkStates) -> None:
+    assert acts(park, shelve_until(60)) == Done(ALARM, State.SHLVD, 0, 1, repeated=False)
+    shown = park.alarm(ALARM)
+    assert shown is not None
+    assert (shown.state, shown.condition, shown.acknowledgement) == (State.SHLVD, "inactive", "none-needed")
+    assert shown.shelved == Shelving("li", "work permit 7", T0 + 60_000, T0 + 1000)
+    assert acts(park, Remove()).state is State.OOSRV
+    assert acts(park, Unshelve()).state is State.OOSRV
+    assert acts(park, Restore()) == Done(ALARM, State.NORM, 0, 4, repeated=False)
+    assert (park.alarm(ALARM), park.alarms()) == (None, [])
+    assert [(each.event, each.before, each.after) for each in park.journal()[::-1]] == [
+        (Event.SHELVED, State.NORM, State.SHLVD),
+        (Event.REMOVED, State.SHLVD, State.OOSRV),
+        (Event.UNSHELVED, State.OOSRV, State.OOSRV),
+        (Event.RESTORED, State.OOSRV, State.NORM),
+    ]
+
+
+@pytest.mark.usefixtures("normal")
+@pytest.mark.parametrize("action", [Unshelve(), Restore(), Reset(), Acknowledge(1, 1)])
+def test_what_makes_no_sense_for_a_normal_alarm_is_refused(
+    park: ParkStates, client: redis.Redis, action: Action
+) -> None:
+    before = everything(client)
+    with pytest.raises(Refused):
+        acts(park, action)
+    assert everything(client) == before
+
+
+@pytest.mark.usefixtures("normal")
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        "nonsense",
+        "west.unit-1.gd-01.h2s.h2s-high",
+        "north.unit-1.gd-99.h2s.h2s-high",
+        "north.unit-1.gd-01.smell.h2s-high",
+        "north.unit-1.gd-01.temperature.h2s-high",
+        "north.unit-1.gd-01.h2s.other",
+    ],
+)
+def test_alarm_that_there_can_not_be_is_not_put_aside(park: ParkStates, client: redis.Redis, alarm: str) -> None:
+    before = everything(client)
+    with pytest.raises(KeyError):
+        acts(park, shelve_until(60), alarm=alarm)
+    assert everything(client) == before
+
+
+@pytest.mark.usefixtures("normal")
+def test_worker_is_told_of_what_people_did_and_of_nothing_else(park: ParkStates, shard: ShardStates) -> None:
+    assert shard.acted() == 0
+    acts(park, shelve_until(60))
+    assert shard.acted() == 1
+    with pytest.raises(Refused):
+        acts(park, Restore())
+    shard.commit(Work(records={"north/unit-1/gd-02/h2s": (0, Record(t=1))}), CATALOGUE, T0)
+    assert shard.acted() == 1
+
+
+@pytest.mark.usefixtures("normal")
+def test_of_many_who_do_the_same_at_once_one_does_it(redis: servers.Redis, park: ParkStates) -> None:
+    answers = at_once(redis, [Remove()] * 8)
+    assert sorted(map(type, answers), key=lambda kind: kind.__name__) == [Done] + [Refused] * 7
+    assert [each.event for each in park.journal()] == [Event.REMOVED]
+
+
+def test_of_many_who_do_different_things_at_once_nothing_is_lost(
+    saga: Saga, redis: servers.Redis, park: ParkStates
+) -> None:
+    saga.hears(0, 15.0)
+    answers = at_once(redis, [shelve_until(60), Remove(), shelve_until(90), shelve_until(120)])
+    assert {type(each) for each in answers} == {Done}
+    assert sorted(each.version for each in answers if isinstance(each, Done)) == [2, 3, 4, 5]
+    assert [each.version for each in park.journal()] == [5, 4, 3, 2, 1]
+    shown = park.alarm(ALARM)
+    assert shown is not None
+    assert (shown.state, shown.version, bool(shown.shelved), bool(shown.out_of_service)) == (State.OOSRV, 5, True, True)
+
+
+def at_once(redis: servers.Redis, actions: list[Action]) -> list[Done | Refused]:
+    """Let as many people as there are actions act at the same time, each by a connection of their own."""
+    answers: list[Done | Refused] = []
+
+    def one(action: Action) -> None:
+        with redis_client(redis.url) as mine:
+            try:
+                answers.append(acts(ParkStates(mine, CATALOGUE), action))
+            except Refused as refused:
+                answers.append(refused)
+
+    people = [threading.Thread(target=one, args=(action,)) for action in actions]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    return answers
+
+
+# --- what can't be read ------------------------------------------------------------------------------------------
+
+SHELVED, REMOVED = (Alarm.__struct_fields__.index(name) for name in ("shelved", "out_of_service"))
+PUT_ASIDE = Alarm(
+    level=1, shelved=Shelving("li", "noise", T0 + 60_000, T0), out_of_service=Removal("wang", "calibration", T0)
+)
+
+# What is broken (place and what stands there): whether it is shelved, and out of service.
+BROKEN: dict[str, tuple[dict[int, Any], str, bool]] = {
+    "nothing": ({}, "until its end", True),
+    "the shelving": ({SHELVED: ["li", 7, "soon", 0]}, "over", True),
+    "the shelving is a word": ({SHELVED: "yes"}, "over", True),
+    "the shelving is cut short": ({SHELVED: ["li"]}, "over", True),
+    "the removal": ({REMOVED: ["wang", None, 0]}, "until its end", False),
+    "both": ({SHELVED: 1, REMOVED: 1}, "over", False),
+    "the removal, and there is no shelving": ({SHELVED: None, REMOVED: {}}, "over", False),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_put_an_alarm_aside_and_can_not_be_read_has_ended(
+    shard: ShardStates, client: redis.Redis, case: str
+) -> None:
+    broken, shelved, removed = BROKEN[case]
+    record = Record(t=T0, alarms={"a": PUT_ASIDE, "b": PUT_ASIDE})
+    fields = msgspec.json.decode(msgspec.json.encode(record))
+    for place, content in broken.items():
+        fields[Record.__struct_fields__.index("alarms")]["a"][place] = content
+    client.hset(names.series(SHARD), SERIES, b"7 " + msgspec.json.encode(fields))
+    stored = shard.load([SERIES])[SERIES]
+    alarm = stored.record.alarms["a"]
+    assert (stored.version, alarm.level, bool(alarm.out_of_service)) == (7, 1, removed)
+    assert alarm.shelved == (
+        PUT_ASIDE.shelved if shelved == "until its end" else Shelving("parkwatch", "unreadable", 0, 0)
+    )
+    assert stored.record.alarms["b"] == PUT_ASIDE
+
+
+# --- forgetting -------------------------------------------------------------------------------------------------
 
 
 def test_forgetting_removes_record_and_alarms_and_leaves_the_others(

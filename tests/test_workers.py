@@ -153,8 +153,15 @@ def test_beat_sweeps_every_shard_in_its_own_queue(settings: Settings) -> None:
     park = catalogue(shards=3)
     with beat_app(settings, park) as app:
         schedule = app.conf.beat_schedule.values()
-    assert {entry["task"] for entry in schedule} == {names.TASK_SWEEP}
-    assert sorted(entry["options"]["queue"] for entry in schedule) == sorted(queue_of(shard) for shard in park.shards)
+    queues = [entry["options"]["queue"] for entry in schedule if entry["task"] == names.TASK_SWEEP]
+    assert sorted(queues) == sorted(queue_of(shard) for shard in park.shards)
+
+
+def test_beat_rings_for_the_office(settings: Settings) -> None:
+    with beat_app(settings, catalogue()) as app:
+        schedule = app.conf.beat_schedule.values()
+    office = {entry["task"]: entry["schedule"] for entry in schedule if entry["options"]["queue"] == names.OFFICE}
+    assert office == {names.TASK_JOURNAL: 2.0, names.TASK_KPIS: 60.0}
 
 
 # --- processes ---------------------------------------------------------------------------------------------------

@@ -6,33 +6,28 @@
 from __future__ import annotations
 
 import logging
-import time
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import redis
-from celery import Celery, signals
-from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
-from celery.worker.consumer import Consumer
-from celery.worker.consumer.consumer import CONNECTION_RETRY
-from celery.worker.state import maybe_shutdown
-from kombu import Connection
+from celery import Celery
 
 from park.catalogue import Catalogue
 from park.sharding import queue_of
 from storage import names
 from storage.clock import Clock, SystemClock
 from storage.influx import Influx
-from storage.queue import AWAY, celery_app, redis_client
+from storage.queue import celery_app, redis_client
 from storage.recent import latest
 from storage.settings import Settings
 from workers.evaluator import Evaluator
+from workers.running import Outage, make_worker, run
 
 log = logging.getLogger("parkwatch.workers")
 
 SWEEP_SECONDS = 1.0
+JOURNAL_SECONDS = 2.0
+KPI_SECONDS = 60.0
 #: A sweep that comes right behind another one (a worker that catches up) has nothing to do.
 _SWEEP_AT_MOST_EVERY = 500
 
@@ -42,78 +37,15 @@ def worker_app(settings: Settings, catalogue: Catalogue, shard: str, clock: Cloc
     clock = clock or SystemClock()
     client = redis_client(settings.redis_url)
     evaluator = Evaluator(client, catalogue, shard, clock, lambda: _stored(settings, catalogue, shard, clock.now()))
-    app = celery_app(
-        settings.redis_url,
-        catalogue.shards,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        worker_send_task_events=False,
-        worker_enable_remote_control=False,
-        worker_consumer=_Consumer,
-    )
-    outage = Outage()
+    outage = Outage("the shard's readings wait in it")
     tasks = Tasks(evaluator, client, clock, outage)
-    app.parkwatch_outage = outage
-    # Not shared: another application of this process would be given this shard's tasks.
-    app.task(tasks.evaluate, name=names.TASK_EVALUATE, shared=False)
-    app.task(tasks.sweep, name=names.TASK_SWEEP, shared=False)
 
-    def begin(**_: object) -> None:
+    def begin() -> None:
         log.info("worker of shard %s is ready", shard)
         tasks.evaluate()
 
-    signals.worker_ready.connect(begin, weak=False)
-    # Logging is set up by whoever starts the process; Celery keeps its hands off it when this signal is heard.
-    signals.setup_logging.connect(lambda **_: None, weak=False)
-    return app
-
-
-class Outage:
-    """Says once that Redis is away, whoever notices, and once that it is back."""
-
-    def __init__(self) -> None:
-        self._away = False
-
-    def away(self, error: object) -> None:
-        """Log that Redis is away, unless that is known."""
-        if not self._away:
-            log.error("Redis is away (%s); the shard's readings wait in it", error)
-        self._away = True
-
-    def back(self) -> None:
-        """Log that Redis answers, if it was away."""
-        if self._away:
-            log.warning("Redis is back")
-        self._away = False
-
-
-class _Consumer(Consumer):  # type: ignore[misc]  # Celery has no types
-    """Celery's consumer, which comes back within two seconds of Redis and does not log every attempt.
-
-    Celery's own waits grow to half a minute: as long would an alarm have to wait after an outage.
-    """
-
-    def ensure_connected(self, conn: Connection) -> Connection:
-        """Connect, for as long as it takes."""
-        conn.ensure_connection(
-            lambda error, _interval: self.app.parkwatch_outage.away(error),
-            None,
-            interval_start=0.25,
-            interval_step=0.5,
-            interval_max=2,
-            callback=maybe_shutdown,
-        )
-        self.first_connection_attempt = False
-        self.app.parkwatch_outage.back()
-        return conn
-
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Give the connection up, in one line."""
-        self.app.parkwatch_outage.away(exc)
-        with warnings.catch_warnings():
-            # Celery announces another default for tasks that run meanwhile; ours may well run twice.
-            warnings.simplefilter("ignore", CPendingDeprecationWarning)
-            super().on_connection_error_after_connected(exc)
+    by_name = {names.TASK_EVALUATE: tasks.evaluate, names.TASK_SWEEP: tasks.sweep}
+    return make_worker(settings.redis_url, catalogue.shards, outage, by_name, begin)
 
 
 class Tasks:
@@ -128,7 +60,7 @@ class Tasks:
 
     def evaluate(self) -> None:
         """Evaluate what waits in the shard's inbox."""
-        self._guarded(self._evaluator.attend)
+        self._outage.guarded(self._evaluator.attend)
 
     def sweep(self) -> None:
         """Do what needs no new reading."""
@@ -137,25 +69,16 @@ class Tasks:
         if 0 <= now - self._swept_at < _SWEEP_AT_MOST_EVERY:
             return
         self._swept_at = now
-        self._guarded(self._evaluator.sweep)
-        self._guarded(self._beat)
+        self._outage.guarded(self._evaluator.sweep)
+        self._outage.guarded(self._beat)
 
-    def _beat(self) -> int:
+    def _beat(self) -> None:
         state = msgspec.json.encode({"at": self._clock.now()})
         self._client.set(names.heartbeat(f"worker.{self._evaluator.shard}"), state, ex=names.HEARTBEAT_SECONDS)
-        return 0
-
-    def _guarded(self, work: Callable[[], int]) -> None:
-        try:
-            work()
-        except AWAY as error:
-            self._outage.away(error)
-        else:
-            self._outage.back()
 
 
 def beat_app(settings: Settings, catalogue: Catalogue) -> Celery:
-    """Return the application that beat runs: a sweep per shard and second, on ``celery-redbeat``."""
+    """Return the application that beat runs, on ``celery-redbeat``: a sweep per shard and second, and the office."""
     return celery_app(
         settings.redis_url,
         catalogue.shards,
@@ -168,42 +91,22 @@ def beat_app(settings: Settings, catalogue: Catalogue) -> Celery:
         # No results are kept, so there is nothing to clean up.
         result_expires=None,
         beat_schedule={
-            f"sweep-{shard}": {
-                "task": names.TASK_SWEEP,
-                "schedule": SWEEP_SECONDS,
-                "options": {"queue": queue_of(shard), "expires": 30},
-            }
-            for shard in catalogue.shards
+            **{f"sweep-{shard}": _ring(names.TASK_SWEEP, SWEEP_SECONDS, queue_of(shard)) for shard in catalogue.shards},
+            "journal": _ring(names.TASK_JOURNAL, JOURNAL_SECONDS, names.OFFICE),
+            "kpis": _ring(names.TASK_KPIS, KPI_SECONDS, names.OFFICE),
         },
     )
+
+
+def _ring(task: str, seconds: float, queue: str) -> dict[str, object]:
+    # What a worker hears of much later has been rung for again.
+    return {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": 30}}
 
 
 def run_worker(settings: Settings, catalogue: Catalogue, shard: str) -> None:
     """Run the worker of ``shard`` until it is told to stop."""
     app = worker_app(settings, catalogue, shard)
-    # Celery warns of root because of pickle; we accept JSON only. Containers run as a user of their own.
-    warnings.filterwarnings("ignore", category=SecurityWarning)
-    # We say ourselves, once, that Redis is away; a doorbell that could not be acknowledged rings again.
-    for name in ("celery.worker.consumer.consumer", "celery.worker.request"):
-        logging.getLogger(name).addFilter(_is_not_about_the_connection)
-    app.worker_main(
-        [
-            "--quiet",
-            "worker",
-            "--pool=solo",
-            f"--hostname={shard}@parkwatch-{time.time_ns()}",
-            f"--queues={queue_of(shard)}",
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-            "--loglevel=WARNING",
-        ]
-    )
-
-
-def _is_not_about_the_connection(record: logging.LogRecord) -> bool:
-    lost = isinstance(record.args, tuple) and CONNECTION_RETRY in record.args
-    return not lost and not str(record.msg).startswith("Couldn't ack")
+    run(app, shard, queue_of(shard))
 
 
 def _stored(settings: Settings, catalogue: Catalogue, shard: str, now: int) -> list[Any]:

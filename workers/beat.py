@@ -31,6 +31,9 @@ log = logging.getLogger("parkwatch.beat")
 #: Redis is away, or has lost the lock with everything else: begin again, from the schedule on.
 _BEGIN_AGAIN = (*AWAY, LockError, OperationalError, SchedulingError)
 
+#: Rings that may wait for a worker; it catches up with one.
+_MOST_UNHEARD = 100
+
 # Celery squashes what goes wrong in a signal's receiver, with a trace; the lock is taken in the first tick instead.
 beat_init.disconnect(acquire_distributed_beat_lock)
 
@@ -55,9 +58,15 @@ class _Scheduler(RedBeatScheduler):  # type: ignore[misc]  # redbeat has no type
     def maybe_due(self, entry: ScheduleEntry, **kwargs: object) -> float:
         """Ring for ``entry`` if it is due; raises ``SchedulingError``."""
         is_due, wait = entry.is_due()
-        if is_due:
+        if is_due and self._heard(entry):
             self.apply_async(entry, **kwargs)
+        elif is_due:
+            self.reserve(entry)
         return float(wait)
+
+    def _heard(self, entry: ScheduleEntry) -> bool:
+        """Whether somebody takes what is rung: where no worker lives the rings would pile up in Redis."""
+        return bool(get_redis(self.app).llen(entry.options["queue"]) < _MOST_UNHEARD)
 
 
 def run_beat(settings: Settings, catalogue: Catalogue) -> None:

@@ -12,15 +12,16 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 import redis
 
-from park.alarms import Alarm
+from park.alarms import Alarm, alarm_id, split_alarm_id
 from park.catalogue import Catalogue
 from park.evaluate import Record, Watch, evaluate, pass_time
 from park.readings import Reading, split_series
+from park.relations import Known, first_ups, standing_groups
 from park.sensors import Sensor
 from park.sharding import shard_of
 from storage import names
@@ -28,6 +29,7 @@ from storage.clock import Clock
 from storage.directory import Directory
 from storage.quarantine import Entry, Quarantine, readable
 from storage.states import Conflict, ShardStates, Versioned, Work, decode_batch
+from workers.suppression import Suppressions
 
 log = logging.getLogger("parkwatch.workers")
 
@@ -71,10 +73,13 @@ class Evaluator:
         self._watched_hour = 0
         self._known: dict[str, Versioned] | None = None
         self._consumed: int | None = None
+        self._acted: int | None = None
         self._unsaved: set[str] = set()
         self._unswept: set[str] = set()
         self._hearing_since = clock.now()
         self._heard = True
+        self._grouped = {limit.id: limit for limit in catalogue.limits if limit.group}
+        self._suppressions = Suppressions(catalogue)
 
     # Readings
 
@@ -124,6 +129,7 @@ class Evaluator:
             work = Work(take=len(batches), consumed=consumed)
             for series, theirs in by_series.items():
                 self._evaluate(work, known.get(series, _NEW), series, theirs, now)
+            self._mark_first_ups(work, known)
             try:
                 self._commit(work, now)
             except Conflict as conflict:
@@ -157,6 +163,8 @@ class Evaluator:
             log.exception("series %s could not be evaluated", series)
             self._report(f"series {series} could not be evaluated", repr(error), msgspec.json.encode(readings))
             return
+        if series.endswith(_CANARY):
+            work.canaries[self._zone] = readings[-1].t
         before = versioned.record
         if record.alarms is not before.alarms or record.late_t != before.late_t or not versioned.version:
             work.records[series] = (versioned.version, record)
@@ -173,12 +181,12 @@ class Evaluator:
         self._refresh(now)
         hearing = self._hearing(now)
         known = self._records()
+        self._look_at_actions(known)
         work = Work(records={series: (known[series].version, known[series].record) for series in self._unsaved})
+        self._look_at_relations(known, now)
         for series in {*known, *self._due_series()}:
-            versioned = known.get(series, _NEW)
-            # While nothing is heard only our own sensors can be blamed for it.
-            blamed = hearing or series.split("/", 2)[1] == names.OWN_SITE
-            self._pass_time(work, versioned, series, now, hearing=blamed)
+            self._pass_time(work, known.get(series, _NEW), series, now, hearing=hearing)
+        self._mark_first_ups(work, known)
         if work.records:
             try:
                 self._commit(work, now)
@@ -189,7 +197,11 @@ class Evaluator:
 
     def _pass_time(self, work: Work, versioned: Versioned, series: str, now: int, *, hearing: bool) -> None:
         try:
-            record, transitions = pass_time(versioned.record, self._watch(series, now), now, hearing=hearing)
+            watch = self._watch(series, now)
+            # While nothing is heard only our own sensors can be blamed for it.
+            blamed = hearing or series.split("/", 2)[1] == names.OWN_SITE
+            suppressed = self._suppressions.of(watch, self._sensors.get(series.rsplit("/", 1)[0]))
+            record, transitions = pass_time(versioned.record, watch, now, hearing=blamed, suppressed=suppressed)
         except redis.RedisError:
             raise
         except Exception as error:
@@ -202,6 +214,37 @@ class Evaluator:
         if transitions:
             work.records[series] = (versioned.version, record)
             work.transitions += [(transition, record.alarms[transition.limit]) for transition in transitions]
+
+    def _look_at_actions(self, known: dict[str, Versioned]) -> None:
+        """Take in what people have done: an alarm that nobody sends readings for has a shelving that ends, too."""
+        acted = self._states.acted()
+        if acted != self._acted:
+            for series, versioned in self._states.load_all().items():
+                if versioned.version > known.get(series, _NEW).version:
+                    known[series] = versioned
+                    self._unsaved.discard(series)
+            self._acted = acted
+
+    # What alarms mean to each other
+
+    def _mark_first_ups(self, work: Work, known: dict[str, Versioned]) -> None:
+        """Mark the transitions, and the alarms they led to, that were the first of their group at their site."""
+        if not any(entry.limit in self._grouped for entry, _ in work.transitions):
+            return
+        standing = standing_groups({series: each.record for series, each in known.items()}, self._grouped)
+        marked = first_ups((entry for entry, _ in work.transitions), standing, self._grouped)
+        if marked:
+            _mark(work, marked)
+
+    def _look_at_relations(self, known: dict[str, Versioned], now: int) -> None:
+        facts = []
+        if self._suppressions.needed:
+            # Not as for silence, which gives everybody time after a restart: what nobody has confirmed is doubtful.
+            facts = [
+                Known(series, each.record, now - each.record.received <= self._watch(series, now).silent_after)
+                for series, each in known.items()
+            ]
+        self._suppressions.look(facts, self._directory.gateways(), now)
 
     def _due_series(self) -> Iterable[str]:
         """Series that a descriptor promises; those that never spoke have no record."""
@@ -314,5 +357,26 @@ class Evaluator:
         self._quarantine.put([entry])
 
 
+def _mark(work: Work, first_ups: Collection[tuple[str, int]]) -> None:
+    """Mark ``first_ups`` (alarm and occurrence) in records and transitions.
+
+    What followed the activation within the same batch speaks of the same occurrence.
+    """
+    for series, limit in {split_alarm_id(alarm) for alarm, _ in first_ups}:
+        version, record = work.records[series]
+        alarm = record.alarms[limit]
+        if (alarm_id(series, limit), alarm.occurrence) in first_ups:
+            alarms = {**record.alarms, limit: msgspec.structs.replace(alarm, first_up=True)}
+            work.records[series] = (version, msgspec.structs.replace(record, alarms=alarms))
+    work.transitions = [
+        (
+            msgspec.structs.replace(entry, first_up=True) if (entry.alarm, entry.occurrence) in first_ups else entry,
+            work.records[entry.series][1].alarms.get(entry.limit, _NO_ALARM),
+        )
+        for entry, _ in work.transitions
+    ]
+
+
+_CANARY = f"/{names.OWN_SITE}/{names.CANARY_SENSOR}/{names.CANARY_QUANTITY}"
 _NEW = Versioned(Record())
 _NO_ALARM = Alarm()

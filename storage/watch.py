@@ -1,0 +1,108 @@
+"""What the watchdog has found, in Redis: it writes, the doctor and the console read.
+
+It expires soon: a watchdog that has stopped leaves nothing that looks like good news.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+import redis
+
+from storage import names
+
+SECONDS = 60
+"""How long a finding is good for."""
+
+
+class Kind(enum.StrEnum):
+    """What was looked at: a canary's arrival, the canary that was stored last, a sign of life, Redis itself."""
+
+    CANARY = "canary"
+    STORED = "stored"
+    ALIVE = "alive"
+    REDIS = "redis"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One look: ``of`` is a zone or a piece, ``age`` (ms) of what was found, ``None`` if there was nothing."""
+
+    kind: Kind
+    of: str
+    age: int | None
+    well: bool
+
+    def __str__(self) -> str:
+        """In words, for a log."""
+        age = "none" if self.age is None else f"{self.age / 1000:.0f} s old"
+        match self.kind:
+            case Kind.CANARY:
+                return f"canary of {self.of}: {age}"
+            case Kind.STORED:
+                return f"canary of {self.of} in InfluxDB: {age}"
+            case Kind.ALIVE:
+                return f"sign of life from {self.of}: {age}"
+            case Kind.REDIS:
+                return "Redis does not answer"
+
+
+class Fault(enum.StrEnum):
+    """What is wrong with an alarm's calls: nothing is there that would tell somebody, or it is late."""
+
+    MISSING = "missing"
+    OVERDUE = "overdue"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A finding of the auditor: ``entry`` is an alarm or an entry of the outbox, ``late`` how long overdue (ms)."""
+
+    fault: Fault
+    zone: str
+    entry: str
+    late: int = 0
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """How the pulse stands: whether there is an address, when it last went out (ms; 0 never), why not now."""
+
+    wanted: bool
+    sent: int = 0
+    reason: str = ""
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """Everything the watchdog knows; ``at`` and ``audited`` are when it looked (server time, ms; 0 not yet)."""
+
+    at: int
+    checks: tuple[Check, ...]
+    audited: int
+    problems: tuple[Problem, ...]
+    pulse: Pulse
+
+    @property
+    def well(self) -> bool:
+        """Whether every look was good; the auditor's findings do not count, they alarm by themselves."""
+        return all(check.well for check in self.checks)
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """A canary that has come the whole way: published at ``t``, committed ``at``, ``delivered`` (server times, ms)."""
+
+    t: int
+    at: int
+    delivered: int
+
+
+_WATCHED = msgspec.json.Decoder(Watched)
+
+
+def put(client: redis.Redis, watched: Watched) -> None:
+    """Let the others know; raises ``redis.RedisError``."""
+    client.set(names.WATCHDOG, msgspec.json.encode(watched), ex=SECONDS)
+
+
+def get(client: redis.Redis) -> Watched | None:
+    """Return what the watchdog has found lately, ``None`` if nothing; raises ``redis.RedisError``."""
+    found = client.get(names.WATCHDOG)
+    return None if found is None else _WATCHED.decode(found)
