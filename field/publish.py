@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from field.clock import Clock, SystemClock
-from field.connection import Announcement, Broker, BrokerSettings, Connection, Outage, Stopped, encode
 from field.incidents import Incident
-from field.simulated import SimulatedPark
+from field.simulated import SimulatedPark, encode
 from park.topics import PREFIX
+from storage.mqtt import Announcement, Broker, BrokerSettings, Connection, Outage, Stopped
 
 log = logging.getLogger("parkwatch.field")
 
@@ -87,7 +87,7 @@ def simulate(
     """Publish the simulated park until ``stop`` is set; ``report`` hears about once a second how it goes.
 
     A broker that is away is waited for. Raises ``ValueError`` for settings that can't be used and
-    :class:`field.connection.RefusedError` if the broker does not want us.
+    :class:`storage.mqtt.RefusedError` if the broker does not want us.
     """
     broker = Broker.of(settings)
     outage = Outage(broker.where)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from field.clock import Clock, SystemClock
-from field.connection import Broker, BrokerSettings, Connection, Outage, encode
 from field.descriptor import describe
 from field.recording import Recording
 from field.replay_map import Column
+from field.simulated import encode
 from park.topics import PREFIX
+from storage.mqtt import Broker, BrokerSettings, Connection, Outage
 
 #: Rows per second at most: event times are whole milliseconds, and each row has its own.
 MAX_RATE = 1000.0
@@ -101,8 +102,8 @@ def replay(
 ) -> Summary:
     """Publish ``recording`` and wait until the broker has acknowledged all of it.
 
-    A broker that is away is waited for. Raises :class:`field.connection.Stopped` when ``stop`` is set before the
-    end, :class:`field.connection.RefusedError` if the broker does not want us, ``ValueError`` for its address.
+    A broker that is away is waited for. Raises :class:`storage.mqtt.Stopped` when ``stop`` is set before the
+    end, :class:`storage.mqtt.RefusedError` if the broker does not want us, ``ValueError`` for its address.
     """
     broker = Broker.of(settings)
     connection = Connection(broker, "parkwatch-replay", Outage(broker.where))

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import msgspec
+
 from field.descriptor import Descriptor, Range, describe
 from field.incidents import Incident, Script
 from field.plant import SENSORS, Form, SimulatedChannel, SimulatedSensor
@@ -16,6 +18,12 @@ from field.signals import Noise
 from park.topics import PREFIX
 
 Payload = float | dict[str, object] | list[dict[str, object]]
+
+
+def encode(payload: Payload) -> bytes:
+    """Return the payload as JSON."""
+    return msgspec.json.encode(payload)
+
 
 _SHANGHAI = dt.timezone(dt.timedelta(hours=8))
 

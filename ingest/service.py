@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ingest import descriptors
+from ingest import descriptors, gateways
 from ingest.connection import BulkSocket, Connection, Message
 from ingest.decoder import Decoder
 from ingest.feedback import Feedback
@@ -100,6 +100,7 @@ class Ingest:
         # Short: a restarted Mosquitto keeps nothing for a shared subscription before we are back.
         self._connect_backoff = Backoff(most=1.0)
         self._connect_at = 0.0
+        self._told_away = False
         self._redis_backoff = Backoff()
         self._redis_at = 0.0
         self._forwarded_at = 0.0
@@ -143,16 +144,17 @@ class Ingest:
     def _connect(self) -> None:
         if self._connection.connected:
             self._connect_backoff.succeeded()
+            self._told_away = False
         if self._connection.socket() is not None or time.monotonic() < self._connect_at:
             return
-        first = not self._connect_backoff.failures
         # Whatever becomes of it, a refusal included: the next try waits, until a connection stands.
         self._connect_at = time.monotonic() + self._connect_backoff.next()
         try:
             self._connection.open()
         except OSError as error:
-            if first:
+            if not self._told_away:
                 log.error("the MQTT broker at %s does not answer (%s); trying again", self._connection.where, error)
+            self._told_away = True
 
     def _wait(self) -> None:
         sock = self._connection.socket()
@@ -213,7 +215,7 @@ class Ingest:
             elif isinstance(address, topics.Meta):
                 self._describe(address, payload)
             else:
-                self._gateway(address, payload)
+                self._gateway(address, payload, received, taken)
         except Rejected as problem:
             self._reject(topic, payload, received, problem, taken)
         except Exception as error:
@@ -237,11 +239,13 @@ class Ingest:
         if self._onboarding.describe(described):
             self._decoder.forget(key)
 
-    def _gateway(self, place: topics.GatewayState, payload: bytes) -> None:
-        state = payload[:32].decode("utf-8", "replace").strip().strip('"').lower()
-        if state not in {"online", "offline"}:
-            raise Rejected("state", f"gateway state {state!r} is not known", "send online or offline")
+    def _gateway(self, place: topics.GatewayState, payload: bytes, received: int, taken: Taken) -> None:
+        state = gateways.state_of(payload)
         self._onboarding.gateway(f"{place.zone}/{place.gateway}", state)
+        if names.GATEWAY_QUANTITY in self._catalogue.quantities:
+            known = self._onboarding.peek(gateways.key_of(place))
+            self._onboarding.describe(gateways.sensor_of(place, known))
+            taken.readings.append(gateways.reading_of(place, state, received))
 
     # Handing over, storing, acknowledging
 

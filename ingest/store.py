@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from storage.backoff import Backoff
-from storage.influx import Influx, InfluxUnavailable, LinesRejected
+from storage.influx import Influx, InfluxUnavailable, LinesRejected, write_divided
 from storage.spool import Spool
 
 log = logging.getLogger("parkwatch.ingest")
@@ -144,14 +144,8 @@ class Store:
     def _write_or_split(self, lines: bytes) -> None:
         try:
             self._influx.write(lines)
-        except LinesRejected as error:
-            parts = lines.split(b"\n")
-            if len(parts) == 1:
-                self._rejected(lines.decode(), str(error))
-                return
-            middle = len(parts) // 2
-            self._write_or_split(b"\n".join(parts[:middle]))
-            self._write_or_split(b"\n".join(parts[middle:]))
+        except LinesRejected:
+            write_divided(self._influx.write, lines.split(b"\n"), self._rejected)
 
     def _spool(self, spool: Spool, parcel: Parcel) -> None:
         backoff = Backoff()

@@ -173,7 +173,8 @@ def test_a_gateway_says_that_it_is_there_and_its_will_that_it_is_not(park: Park)
     topic = "park/riverside/gw-will/$state"
 
     def state() -> object:
-        return Directory(park.redis).gateways().get("riverside/gw-will", {}).get("state")
+        known = Directory(park.redis).gateways().get("riverside/gw-will")
+        return known and known.state
 
     port = int(park.whole.environment["PARKWATCH_MQTT_URL"].rsplit(":", 1)[1])
     gateway = mqtt.Client(CallbackAPIVersion.VERSION2, "gw-will", protocol=mqtt.MQTTv311)

@@ -13,7 +13,6 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from field.clock import ManualClock
-from field.connection import Stopped
 from field.recording import Recording, prepare
 from field.replay import Pace, Progress, Summary, play, replay
 from field.replay_map import ReplayInputError, load_map
@@ -22,6 +21,7 @@ from park.limits import Guidance, Kind, Limit, Match, SetPoint, Side
 from park.topics import Meta, parse
 from park.words import Location, Names, Priority, Quality
 from storage.configuration import load
+from storage.mqtt import Stopped
 from tests.hearing import Hearing
 from tests.occurrences import Count, count, count_values
 from tests.servers import Mosquitto, eventually

@@ -12,12 +12,11 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, ConnackCode
 
 from field.clock import ManualClock
-from field.connection import Announcement, Broker, Connection, Outage, RefusedError, Stopped, encode
 from field.incidents import INCIDENTS, Incident, Script, UnknownIncidentError, choose
 from field.plant import SENSORS, Form, SimulatedChannel, SimulatedSensor
 from field.publish import _IN_FLIGHT, BEHIND, Progress, Simulation, run, simulate
 from field.signals import DAY, HOUR, MINUTE, Noise, Steady, TankLevel, Totaliser
-from field.simulated import Message, SimulatedPark
+from field.simulated import Message, SimulatedPark, encode
 from ingest.descriptors import describe
 from park import units
 from park.catalogue import Catalogue
@@ -26,6 +25,7 @@ from park.sensors import Sensor
 from park.topics import Values, parse
 from park.words import Location, Names
 from storage.configuration import load
+from storage.mqtt import Announcement, Broker, Connection, Outage, RefusedError, Stopped
 from tests.hearing import Hearing
 from tests.servers import Mosquitto, eventually
 
