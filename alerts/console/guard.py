@@ -1,9 +1,10 @@
 """What stands before the console: who may talk to it from where, and the headers that keep its pages tight.
 
-There is no log-in yet, so a web page of somebody else's must not be able to act through an operator's browser:
+A web page of somebody else's must not be able to act through an operator's browser. Beside the log-in's own means
+(:mod:`alerts.console.login`: the cookie's ``SameSite``, a token with every change) this is what holds:
 
 - ``Host`` has to be one of the console's own names, or a foreign name pointed at us (DNS rebinding) could read it;
-- what changes something has to be JSON, which no form can send, and, if a browser sends it, from our own origin.
+- what changes something has to be JSON or a plain form, of modest size, and, if a browser sends it, from our origin.
 """
 
 from __future__ import annotations
@@ -20,19 +21,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LARGEST_BODY = 65_536
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+
 _OWN_SITES = frozenset({"same-origin", "none"})
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # What can't read the policy above.
+    "x-frame-options": "DENY",
+    # With no-referrer, browsers would send our own forms with "Origin: null", as from anywhere.
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
 }
+_HTTPS_HEADERS = {"strict-transport-security": "max-age=31536000"}
+_STATIC = "/static/"
+_KINDS = frozenset({"application/json", "application/x-www-form-urlencoded"})
+
+TAP = "/tap/"
+"""Where one-tap links lead: they carry their right with them, and their page sends no origin (``no-referrer``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +62,12 @@ class Refusal:
 
 
 class Guard:
-    """ASGI middleware; ``hosts`` are the console's own names (without port)."""
+    """ASGI middleware; ``hosts`` are the console's own names (without port), ``https`` says how it is reached."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], *, https: bool = False) -> None:
         self._app = app
         self._hosts = hosts
+        self._headers = {**_HEADERS, **(_HTTPS_HEADERS if https else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or let in and add the headers."""
@@ -65,17 +78,20 @@ class Guard:
         async def send_tight(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                # What is the same for everybody may be kept, and is asked for again; all else is somebody's.
+                headers.setdefault("cache-control", "no-cache" if scope["path"].startswith(_STATIC) else "no-store")
             await send(message)
 
-        refusal = refuse(scope["method"], Headers(scope=scope), self._hosts)
+        by_link = scope["path"].startswith(TAP)
+        refusal = refuse(scope["method"], Headers(scope=scope), self._hosts, by_link=by_link)
         app = refusal.response() if refusal else self._app
         await app(scope, receive, send_tight)
 
 
-def refuse(method: str, headers: Headers, hosts: frozenset[str]) -> Refusal | None:
-    """Return why the request is not let in, or ``None``."""
+def refuse(method: str, headers: Headers, hosts: frozenset[str], *, by_link: bool = False) -> Refusal | None:
+    """Return why the request is not let in, or ``None``; ``by_link``: its address itself is the right to act."""
     host = headers.get("host", "")
     if _name(host) not in hosts:
         return Refusal(
@@ -83,15 +99,15 @@ def refuse(method: str, headers: Headers, hosts: frozenset[str]) -> Refusal | No
             "host",
             f"this console does not answer to the name {host!r}; if it should, set PARKWATCH_CONSOLE_URL to it",
         )
-    return None if method in _SAFE else _refuse_change(headers, host)
+    return None if method in SAFE else _refuse_change(headers, host, by_link=by_link)
 
 
-def _refuse_change(headers: Headers, host: str) -> Refusal | None:
+def _refuse_change(headers: Headers, host: str, *, by_link: bool) -> Refusal | None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     length = headers.get("content-length", "")
-    if not _from_here(headers, host):
+    if not _from_here(headers, host, by_link=by_link):
         return Refusal(HTTPStatus.FORBIDDEN, "origin", "requests from other sites' pages are refused")
-    if kind != "application/json":
+    if kind not in _KINDS:
         return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-type", "send JSON: content-type application/json")
     if not length.isdigit():
         return Refusal(HTTPStatus.LENGTH_REQUIRED, "length", "send a content-length")
@@ -100,11 +116,12 @@ def _refuse_change(headers: Headers, host: str) -> Refusal | None:
     return None
 
 
-def _from_here(headers: Headers, host: str) -> bool:
+def _from_here(headers: Headers, host: str, *, by_link: bool) -> bool:
     """Whether no other site's page is behind it; what is no browser (curl) sends neither header."""
     origin = headers.get("origin")
     site = headers.get("sec-fetch-site", "none")
-    return site in _OWN_SITES and (origin is None or _authority(origin) == host.lower())
+    known = origin is None or _authority(origin) == host.lower() or (by_link and origin == "null")
+    return site in _OWN_SITES and known
 
 
 def _authority(origin: str) -> str:

@@ -1,0 +1,1 @@
+"""What the pages show: plain data turned into words, shapes and figures. Pure."""
