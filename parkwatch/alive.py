@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Look, say what was found, and return the exit status: 0 alive, 1 not, 2 wrong settings."""
     parser = argparse.ArgumentParser(prog="parkwatch.alive", description=__doc__, allow_abbrev=False)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("piece", nargs="?", help="ingest.ID, worker.ZONE.N, beat, delivery or console")
+    what.add_argument("piece", nargs="?", help="ingest.ID, worker.ZONE.N, beat, delivery, office, console or watchdog")
     what.add_argument("--connected-to", type=int, metavar="PORT", help="instead: is there a connection to this port?")
     asked = parser.parse_args(argv)
     try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +12,6 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from field.connection import RefusedError, Stopped
 from field.incidents import UnknownIncidentError, choose
 from field.publish import Progress as SimulationProgress
 from field.publish import Simulation, simulate
@@ -23,17 +20,20 @@ from field.replay import Pace, Summary
 from field.replay import Progress as ReplayProgress
 from field.replay import replay as replay_recording
 from field.replay_map import ReplayInputError
-from park.alarms import Acknowledgement, StaleAcknowledgement, Transition
 from park.sharding import shard_of
 from park.topics import PREFIX
 from parkwatch import doctor as doctors
+from parkwatch.alarm_commands import actions, alarms
 from parkwatch.desk import FAILED, UNUSABLE, catalogue, connected, log_to_terminal, out, settings, stop
+from parkwatch.oncall_commands import oncall
 from parkwatch.pieces import pieces
 from parkwatch.stopping import until_stopped
+from parkwatch.user_commands import commands as user_commands
 from storage.directory import Directory
+from storage.mqtt import RefusedError, Stopped
 from storage.quarantine import Quarantine
 from storage.settings import Settings
-from storage.states import ParkStates, ShardStates, Snapshot
+from storage.states import ShardStates
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +41,10 @@ app = typer.Typer(
     help="parkwatch watches the safety and the circular economy of chemical parks. 化工园区安全与循环经济监测。",
 )
 app.add_typer(pieces, name="run", help="Run one piece of parkwatch in the foreground.")
+app.add_typer(alarms, name="alarms")
+app.add_typer(actions)
+app.add_typer(oncall, name="oncall", help="Who is on call, and whom an alarm would reach.")
+app.add_typer(user_commands, name="user", help="Say who may log in to the console, and as what.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Zone = Annotated[str | None, typer.Option(help="Only this zone.")]
@@ -53,7 +57,8 @@ def check() -> None:
     found = catalogue(chosen)
     out.print(
         f"{chosen.config}: {len(found.zones)} zones, {len(found.quantities)} quantities, {len(found.limits)} limits, "
-        f"{len(found.alerts.channels)} channels; no problems (version {found.version})",
+        f"{len(found.alerts.channels)} channels, {len(found.oncall.people)} people on call; "
+        f"no problems (version {found.version})",
         highlight=False,
         soft_wrap=True,
     )
@@ -163,67 +168,6 @@ def quarantine(
 
 
 @app.command()
-def alarms(
-    zone: Zone = None,
-    journal: Annotated[bool, typer.Option("--journal", help="What happened, newest first.")] = False,  # noqa: FBT002
-    since: Annotated[float, typer.Option(help="With --journal: only the last so many hours.")] = 24.0,
-    most: Annotated[int, typer.Option(help="With --journal: at most so many.")] = 200,
-    as_json: Json = False,  # noqa: FBT002 - a flag
-    as_csv: Annotated[bool, typer.Option("--csv", help="With --journal: print CSV.")] = False,  # noqa: FBT002
-) -> None:
-    """List the alarms that are not normal; or the journal."""
-    chosen = settings()
-    with connected(chosen) as client:
-        states = ParkStates(client, catalogue(chosen))
-        if journal:
-            begin = int((time.time() - since * 3600) * 1000)
-            found = [t for t in states.journal(begin, most) if zone is None or t.series.startswith(f"{zone}/")]
-            _print_journal(found, as_json=as_json, as_csv=as_csv)
-            return
-        active = [alarm for alarm in states.alarms() if zone is None or alarm.zone == zone]
-    if as_json:
-        _print_json(active)
-    else:
-        _print_alarms(active)
-
-
-@app.command()
-def ack(
-    alarm: Annotated[str, typer.Argument(help="Alarm id, as `parkwatch alarms` shows it.")],
-    by: Annotated[str, typer.Option(help="Who acknowledges.")],
-    comment: Annotated[str, typer.Option(help="Why, or what was done.")] = "",
-    occurrence: Annotated[int | None, typer.Option(help="The occurrence you saw (default: the current one).")] = None,
-    version: Annotated[int | None, typer.Option(help="The version you saw (default: the current one).")] = None,
-) -> None:
-    """Acknowledge an alarm."""
-    chosen = settings()
-    with connected(chosen) as client:
-        states = ParkStates(client, catalogue(chosen))
-        current = next((found for found in states.alarms() if found.alarm == alarm), None)
-        if current is None:
-            raise stop(f"no alarm {alarm} waits; `parkwatch alarms` lists those that do")
-        if version is None and current.acknowledgement != Acknowledgement.UNACKNOWLEDGED:
-            # What is there now is acknowledged: nothing is left to do, and nothing is stale.
-            who = current.acknowledged_by
-            out.print(f"{alarm}: {current.state.value} (had been acknowledged by {who})", highlight=False, markup=False)
-            return
-        try:
-            done = states.acknowledge(
-                alarm,
-                occurrence=occurrence if occurrence is not None else current.occurrence,
-                version=version if version is not None else current.version,
-                by=by,
-                comment=comment,
-                now=time.time_ns() // 1_000_000,
-            )
-        except (StaleAcknowledgement, KeyError) as error:
-            raise stop(str(error)) from error
-    out.print(
-        f"{alarm}: {done.state.value}{' (had been acknowledged before)' if done.repeated else ''}", highlight=False
-    )
-
-
-@app.command()
 def doctor(as_json: Json = False) -> None:  # noqa: FBT002 - a flag
     """Say what is up, what lags and what to do; exits 1 if something is wrong."""
     findings = doctors.examine(settings())
@@ -269,41 +213,9 @@ def _print_summary(summary: Summary) -> None:
     )
 
 
-def _print_alarms(active: list[Snapshot]) -> None:
-    for alarm in active:
-        value, set_point = _number(alarm.value, alarm.unit), _number(alarm.set_point, alarm.unit)
-        what = alarm.why if alarm.set_point is None else f"{value}, set-point {set_point}"
-        _line(f"{alarm.priority:8} {alarm.state.value:5}  {alarm.alarm}")
-        seen = f"occurrence {alarm.occurrence}, version {alarm.version}"
-        _line(f"                {what}; since {_time(alarm.raised_at)}; {seen}")
-    _line(f"{len(active)} alarms" if active else "no alarms")
-
-
-def _print_journal(found: list[Transition], *, as_json: bool, as_csv: bool) -> None:
-    if as_json:
-        _print_json(found)
-        return
-    columns = ("at", "alarm", "event", "before", "after", "severity", "priority", "occurrence", "value", "by", "why")
-    rows = [[_time(t.at), *(getattr(t, name) for name in columns[1:])] for t in found]
-    if as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(columns)
-        writer.writerows(rows)
-        return
-    for t in found:
-        states = f"{t.before.value:>5} → {t.after.value:5}"
-        value = "" if t.value is None else f"{t.value:.4g}"
-        _line("  ".join([_time(t.at), f"{t.event:12}", states, t.alarm, value, t.by, t.why]).rstrip())
-    _line(f"{len(found)} transitions")
-
-
 def _line(text: str) -> None:
     """Print a line as it is: an alarm's id must survive a narrow terminal and a pipe."""
     out.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _number(value: float | None, unit: str) -> str:
-    return "-" if value is None else f"{value:.4g} {unit}"
 
 
 def _time(at: int) -> str:

@@ -11,15 +11,19 @@ import msgspec
 import redis
 
 from park.catalogue import Catalogue
-from storage import names
+from park.channels import ChannelKind
+from park.oncall import OnCall
+from storage import names, watch
 from storage.configuration import ConfigurationError, load
 from storage.influx import Influx, InfluxUnavailable, LinesRejected
 from storage.quarantine import Quarantine
 from storage.queue import redis_client
 from storage.settings import Settings
+from storage.watch import Check, Kind, Problem, Watched
 
 _LAGGING = 200
 _OVERDUE = 30_000
+_MOST_NAMED = 5
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -92,6 +96,9 @@ def _inside(client: redis.Redis, found: Catalogue | None) -> Iterator[Finding]:
     shards = found.shards if found else ()
     yield from _pieces(client, shards)
     yield from _channels(client)
+    yield from _on_call(found)
+    yield from _console(client)
+    yield from _watched(client, now)
     yield from _ingests(client)
     yield from _inboxes(client, shards)
     yield from _outbox(client, now)
@@ -104,7 +111,7 @@ def _inside(client: redis.Redis, found: Catalogue | None) -> Iterator[Finding]:
 
 def _pieces(client: redis.Redis, shards: tuple[str, ...]) -> Iterator[Finding]:
     ringing = bool(client.exists(names.heartbeat("beat")))
-    for piece in ("beat", "delivery", "console", *(f"worker.{shard}" for shard in shards)):
+    for piece in ("beat", "delivery", "office", "console", "watchdog", *(f"worker.{shard}" for shard in shards)):
         alive = bool(client.exists(names.heartbeat(piece)))
         advice = f"start `parkwatch run {piece.replace('.', ' --shard ', 1)}`"
         if piece.startswith("worker.") and not ringing:
@@ -122,6 +129,99 @@ def _channels(client: redis.Redis) -> Iterator[Finding]:
     yield Finding(
         "channels", well=bool(channels), state=", ".join(channels) or "none: pages reach NOBODY", advice=advice
     )
+
+
+def _on_call(found: Catalogue | None) -> Iterator[Finding]:
+    """Whom the roster reaches. A roster with gaps is no configuration, and said there."""
+    if found is None:
+        return
+    if not found.oncall.chains:
+        state, advice = "no roster: pages go to the channels only", "write config/oncall.yaml (docs/oncall.md)"
+        yield Finding("on-call", well=True, state=state, advice=advice)
+        return
+    unreached = _unreached(found.oncall)
+    state = f"{len(found.oncall.people)} people, {len(found.oncall.chains)} chains"
+    if unreached:
+        state += f"; told on the terminal of delivery only: {', '.join(unreached)}"
+    advice = "give them contacts in config/oncall.yaml" if unreached else ""
+    yield Finding("on-call", well=True, state=state, advice=advice)
+
+
+def _unreached(oncall: OnCall) -> list[str]:
+    terminal = ChannelKind.TERMINAL
+    people = oncall.people.values()
+    return [person.name for person in people if all(contact.kind is terminal for contact in person.contacts)]
+
+
+def _console(client: redis.Redis) -> Iterator[Finding]:
+    """Who can log in, and whether pages carry one-tap links: the console knows, its files need not be ours."""
+    beat = client.get(names.heartbeat("console"))
+    said = msgspec.json.decode(beat) if beat else {}
+    if "users" in said:
+        users = said["users"]
+        advice = "" if users else "`parkwatch user add NAME --role engineer`, where the console runs"
+        state = f"{users} users" if users else "no users: NOBODY can log in"
+        yield Finding("log-in", well=bool(users), state=state, advice=advice)
+    if "links" in said:
+        links = said["links"]
+        advice = "" if links else "set PARKWATCH_SECRET_KEY for console and delivery: `openssl rand -base64 32`"
+        state = "signed" if links else "none: there is no secret key"
+        yield Finding("one-tap links", well=True, state=state, advice=advice)
+
+
+def _watched(client: redis.Redis, now: int) -> Iterator[Finding]:
+    """What the watchdog has found lately."""
+    watched = watch.get(client)
+    if watched is None:
+        advice = "start `parkwatch run watchdog`; if it has just been started, ask again in 10 s"
+        yield Finding("canaries", well=False, state="nobody has looked", advice=advice)
+        return
+    # Signs of life stand in lines of their own already.
+    yield from (_canary(check) for check in watched.checks if check.kind in _CANARIES)
+    yield _pulse(watched, now)
+    yield _audit(watched, now)
+
+
+_CANARIES = {
+    Kind.CANARY: "look at the broker, ingest, the zone's worker and delivery, in this order",
+    Kind.STORED: "look at InfluxDB, and at ingest's spool",
+}
+
+
+def _canary(check: Check) -> Finding:
+    state = "none has come" if check.age is None else f"{check.age / 1000:.0f} s old"
+    advice = "" if check.well else _CANARIES[check.kind]
+    return Finding(f"{check.kind} {check.of}", well=check.well, state=state, advice=advice)
+
+
+def _pulse(watched: Watched, now: int) -> Finding:
+    pulse = watched.pulse
+    if not pulse.wanted:
+        advice = "set PARKWATCH_PULSE_URL, so that somebody outside notices when parkwatch dies (docs/watchdog.md)"
+        return Finding("pulse", well=True, state="no address", advice=advice)
+    sent = f"last sent {(now - pulse.sent) / 1000:.0f} s ago" if pulse.sent else "never sent"
+    state = f"{sent}; not now: {pulse.reason}" if pulse.reason else sent
+    advice = "it goes out again when everything it names is well" if pulse.reason else ""
+    return Finding("pulse", well=not pulse.reason, state=state, advice=advice)
+
+
+def _audit(watched: Watched, now: int) -> Finding:
+    old = now - watched.audited
+    if old > _OVERDUE:
+        state = "the auditor has not looked yet" if not watched.audited else f"last looked {old / 1000:.0f} s ago"
+        return Finding("auditor", well=False, state=state, advice="ask again; does Redis answer the watchdog?")
+    if not watched.problems:
+        return Finding("auditor", well=True, state="no call is overdue or missing")
+    first = ", ".join(map(_problem, watched.problems[:_MOST_NAMED]))
+    more = len(watched.problems) - _MOST_NAMED
+    state = f"{first}, and {more} more" if more > 0 else first
+    advice = "tell the people on duty of these alarms yourself; then look at delivery and its log"
+    return Finding("auditor", well=False, state=state, advice=advice)
+
+
+def _problem(problem: Problem) -> str:
+    late = f" ({problem.late / 1000:.0f} s)" if problem.late else ""
+    return f"{problem.entry} {problem.fault}{late}"
 
 
 def _ingests(client: redis.Redis) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ from parkwatch.servers import (
     redis_conf,
 )
 from storage.configuration import ConfigurationError, load
+from storage.users import FIRST_USER, Users, UsersError, first_user, readable_password
 
 ROOT = Path(__file__).resolve().parent.parent
 GRAFANA_PROVISIONING = ROOT / "grafana" / "provisioning"
@@ -71,10 +72,15 @@ def write_environment(path: Path, values: Mapping[str, str]) -> None:
 def make_secret(path: Path, prefix: str = "") -> Path:
     """Put a new random secret into the file, readable by its owner only, unless there is one already."""
     if not path.exists():
-        key = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(f"{prefix}{key}\n")
+        write_secret(path, prefix + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii"))
     return path
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a new file, readable by its owner only, in place of one that may be there."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(f"{text}\n")
 
 
 def webhook(environ: Mapping[str, str], home: Path) -> dict[str, str]:
@@ -88,6 +94,40 @@ def webhook(environ: Mapping[str, str], home: Path) -> dict[str, str]:
         return values
     file = environ.get("PARKWATCH_WEBHOOK_SECRET_FILE") or make_secret(home / "webhook-secret", "whsec_")
     return {**values, "PARKWATCH_WEBHOOK_SECRET_FILE": str(Path(file).absolute())}
+
+
+def keys(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return where the key for one-tap links is (the one that was set, else one of our own), and the users' file."""
+    users = {"PARKWATCH_USERS_FILE": str(Path(environ.get("PARKWATCH_USERS_FILE") or home / "users.json").absolute())}
+    if environ.get("PARKWATCH_SECRET_KEY"):
+        return users
+    file = environ.get("PARKWATCH_SECRET_KEY_FILE") or make_secret(home / "secret-key")
+    return {**users, "PARKWATCH_SECRET_KEY_FILE": str(Path(file).absolute())}
+
+
+def pulse(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the watchdog asks for while all is well, if that was set."""
+    url, file = environ.get("PARKWATCH_PULSE_URL"), environ.get("PARKWATCH_PULSE_URL_FILE")
+    if url:
+        return {"PARKWATCH_PULSE_URL": url}
+    return {"PARKWATCH_PULSE_URL_FILE": str(Path(file).absolute())} if file else {}
+
+
+def first_login(users: Path, home: Path) -> str | None:
+    """Make the first user where there is none; return their password, ``None`` if it is not ours any more.
+
+    It is written down before it holds: a run that is killed in between leaves nobody locked out.
+    """
+    file = home / "console-password"
+    if not users.exists():
+        write_secret(file, readable_password())
+        first_user(users, make=lambda: _text(file))
+    password = _text(file) if file.exists() else ""
+    return password if password and Users(users).verify(FIRST_USER, password) else None
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip()
 
 
 # --- children ----------------------------------------------------------------------------------------------------
@@ -140,7 +180,7 @@ def pieces(catalogue: Catalogue, *, ingests: int, demo: bool) -> list[Child]:
     arguments = {f"ingest-{number}": ["run", "ingest", "--id", str(number), *shared] for number in range(ingests)}
     shards = [f"{zone.name}.{number}" for zone in catalogue.zones.values() for number in range(zone.shards)]
     arguments |= {f"worker-{shard}": ["run", "worker", "--shard", shard] for shard in shards}
-    arguments |= {piece: ["run", piece] for piece in ("beat", "delivery", "console")}
+    arguments |= {piece: ["run", piece] for piece in ("beat", "delivery", "office", "console", "watchdog")}
     if demo:
         arguments["simulate"] = ["simulate"]
     python = [sys.executable, "-m", "parkwatch"]
@@ -276,8 +316,12 @@ def read_configuration(folder: Path) -> Catalogue:
         raise NativeError(text, status=2) from error
 
 
-def banner(values: Mapping[str, str], home: Path, grafana_url: str | None) -> str:
+def banner(values: Mapping[str, str], home: Path, grafana_url: str | None, password: str | None) -> str:
     """Return what is said at the start, to engineers and to safety staff."""
+    if password:
+        login = f"{FIRST_USER} / {password}  (parkwatch user password {FIRST_USER}: another one · 可更改)"
+    else:
+        login = "as before; parkwatch user list · 沿用已有账号"
     if grafana_url:
         dashboards = f"  Dashboards 仪表盘           {grafana_url}  (admin: {home / 'grafana-password'})"
     else:
@@ -289,6 +333,7 @@ def banner(values: Mapping[str, str], home: Path, grafana_url: str | None) -> st
         [
             "parkwatch is starting · parkwatch 正在启动",
             f"  Alarm console 报警台        {values['PARKWATCH_CONSOLE_URL']}",
+            f"  Log in 登录                 {login}",
             dashboards,
             f"  Publish readings 上报数据   {values['PARKWATCH_MQTT_URL']}  {TOPIC}",
             f"  All addresses 全部地址      {home / 'env'}",
@@ -307,7 +352,8 @@ def run(environ: Mapping[str, str], *, demo: bool) -> None:
         catalogue = read_configuration(config)
         (home / "log").mkdir(exist_ok=True)
         ports = choose_ports()
-        values = addresses(ports, home, config) | webhook(environ, home)
+        values = addresses(ports, home, config) | webhook(environ, home) | keys(environ, home) | pulse(environ)
+        password = _first_login(Path(values["PARKWATCH_USERS_FILE"]), home)
         groups = {
             "servers": servers(ports, home),
             "pieces": pieces(catalogue, ingests=_ingests(environ), demo=demo),
@@ -324,9 +370,16 @@ def run(environ: Mapping[str, str], *, demo: bool) -> None:
         conf.write_text(supervisor_conf(groups, terminal=_share_stdout()), encoding="utf-8")
         write_environment(home / "env", values)
         os.chdir(home)
-        print(banner(values, home, grafana_url), flush=True)
+        print(banner(values, home, grafana_url, password), flush=True)
         supervise(conf)
         print("parkwatch has stopped · parkwatch 已停止", flush=True)
+
+
+def _first_login(users: Path, home: Path) -> str | None:
+    try:
+        return first_login(users, home)
+    except UsersError as error:
+        raise NativeError(str(error)) from error
 
 
 def _ingests(environ: Mapping[str, str]) -> int:

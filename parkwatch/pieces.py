@@ -50,6 +50,16 @@ def beat() -> None:
 
 
 @pieces.command()
+def office() -> None:
+    """Copy the journal to InfluxDB, and compute the KPIs of the alarm system."""
+    from workers.office import run_office
+
+    log_to_terminal("office")
+    chosen = settings()
+    run_office(chosen, catalogue(chosen))
+
+
+@pieces.command()
 def delivery() -> None:
     """From transitions to people."""
     from alerts.delivery import serve
@@ -68,3 +78,23 @@ def console() -> None:
     log_to_terminal("console")
     chosen = settings()
     serve(chosen, catalogue(chosen))
+
+
+@pieces.command()
+def watchdog(
+    every: Annotated[float, typer.Option(min=0.1, hidden=True, help="Seconds between canaries.")] = 10.0,
+    fresh: Annotated[float, typer.Option(min=0.1, hidden=True, help="Seconds a canary is fresh.")] = 30.0,
+    alive: Annotated[float, typer.Option(min=0.1, hidden=True, help="Seconds a sign of life is good for.")] = 15.0,
+) -> None:
+    """Watch the others: canaries, the auditor, the pulse."""
+    from alerts.watchdog.checks import Bounds
+    from alerts.watchdog.service import Times, Watchdog
+
+    log_to_terminal("watchdog")
+    chosen = settings()
+    times = Times(canary=every, audit=every / 2, bounds=Bounds(round(fresh * 1000), round(alive * 1000)))
+    try:
+        dog = Watchdog(chosen, catalogue(chosen), times)
+    except ValueError as error:
+        raise stop(str(error), UNUSABLE) from error
+    dog.run(until_stopped())

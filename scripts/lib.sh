@@ -53,6 +53,10 @@ need_packages() { # installs what is missing of the servers and of Python's venv
   fi
 }
 
+need_browser() { # for the tests of the console, in both of its languages
+  has_program chromium || install_packages chromium fonts-noto-cjk
+}
+
 install_packages() {
   local log=$PARKWATCH_HOME/log/apt.log
   command -v apt-get >/dev/null ||

@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import paho.mqtt.client as mqtt
 import pytest
-import redis as redis_library
 from paho.mqtt.enums import CallbackAPIVersion
-from typer.testing import CliRunner, Result
 
-from park.readings import Reading
 from park.sensors import Channel, Sensor
-from park.words import Location, Names, Quality
-from parkwatch.cli import app
+from park.words import Location, Names
 from parkwatch.servers import free_port
-from storage import names
-from storage.clock import SystemClock
-from storage.configuration import load
+from storage import names, watch
 from storage.directory import Directory
 from storage.quarantine import Entry, Quarantine
 from storage.queue import redis_client
-from storage.states import encode_batch
 from tests.conftest import ROOT
 from tests.pieces import Spawn
 from tests.servers import Mosquitto, Redis, eventually
+from tests.terminal import ALARM, SENSOR, SHARD, Terminal, evaluate
 from tests.whole import EXCERPT, MAP
-from workers.evaluator import Evaluator
-
-SHARD = "riverside.0"
-SENSOR = "riverside/air-station/aq-1"
-ALARM = "riverside.air-station.aq-1.no2.ambient-no2"
-
-
-class Terminal:
-    """Types ``parkwatch ...`` against servers of which only Redis runs."""
-
-    def __init__(self, environment: dict[str, str], client: redis_library.Redis) -> None:
-        self.environment = environment
-        self.client = client
-        # Wide enough for a table to keep its words in one line.
-        self.columns = 250
-
-    def __call__(self, *arguments: str, status: int = 0) -> str:
-        """Run a command that ends with ``status``; return what it printed, both streams."""
-        environment = {**self.environment, "COLUMNS": str(self.columns)}
-        result: Result = CliRunner().invoke(app, arguments, env=environment)
-        assert result.exit_code == status, f"{result.output}\n{result.exception!r}"
-        return result.output
-
-    def json(self, *arguments: str, status: int = 0) -> Any:
-        """Run a command that prints JSON."""
-        return json.loads(self(*arguments, "--json", status=status))
 
 
 @pytest.fixture
@@ -86,18 +54,6 @@ def config(tmp_path: Path) -> Path:
     folder = tmp_path / "config"
     shutil.copytree(ROOT / "config", folder)
     return folder
-
-
-def _evaluate(parkwatch: Terminal, *values: float) -> None:
-    """Hand NO2 readings (mg/m3) of ``SENSOR`` to the worker's evaluator, one after the other."""
-    evaluator = Evaluator(parkwatch.client, load(ROOT / "config"), SHARD, SystemClock())
-    for value in values:
-        now = time.time_ns() // 1_000_000
-        reading = Reading(f"{SENSOR}/no2", now, value, Quality.GOOD, now)
-        parkwatch.client.rpush(names.inbox(SHARD), encode_batch([reading]))
-        evaluator.drain()
-        # Readings of the same event time may raise, never clear.
-        eventually(lambda now=now: time.time_ns() // 1_000_000 > now)  # type: ignore[misc]
 
 
 # --- check -------------------------------------------------------------------------------------------------------
@@ -164,7 +120,7 @@ def test_sensors_are_listed(parkwatch: Terminal) -> None:
 
 
 def test_a_forgotten_sensor_goes_with_its_alarms(parkwatch: Terminal, registered: Directory) -> None:
-    _evaluate(parkwatch, 0.25)
+    evaluate(parkwatch, 0.25)
     assert [alarm["alarm"] for alarm in parkwatch.json("alarms")] == [ALARM]
     assert "is forgotten" in parkwatch("sensors", "--forget", SENSOR)
     assert registered.get(SENSOR) is None
@@ -192,71 +148,6 @@ def test_quarantine_shows_reason_and_fix(parkwatch: Terminal) -> None:
     found = parkwatch.json("quarantine")
     assert found["counts"] == {"unit": 3}
     assert [entry["topic"] for entry in found["newest"]] == ["park/a/b/c/2", "park/a/b/c/1", "park/a/b/c/0"]
-
-
-# --- alarms ------------------------------------------------------------------------------------------------------
-
-
-def test_alarms_are_listed_in_the_unit_of_their_limit(parkwatch: Terminal) -> None:
-    assert parkwatch("alarms") == "no alarms\n"
-    _evaluate(parkwatch, 0.25)
-    first, second, last = parkwatch("alarms").splitlines()
-    assert first.split() == ["low", "UNACK", ALARM]
-    assert all(words in second for words in ("250 ug/m3, set-point 200 ug/m3; since 2", "occurrence 1, version 1"))
-    assert last == "1 alarms"
-    [alarm] = parkwatch.json("alarms")
-    assert (alarm["state"], alarm["occurrence"], alarm["version"], alarm["set_point"]) == ("UNACK", 1, 1, 200.0)
-    assert parkwatch.json("alarms", "--zone", "new-materials") == []
-    assert parkwatch.json("alarms", "--zone", "riverside") == [alarm]
-    parkwatch.columns = 80
-    assert ALARM in parkwatch("alarms"), "what has to be copied is never cut"
-
-
-def test_the_journal_is_told_newest_first(parkwatch: Terminal) -> None:
-    _evaluate(parkwatch, 0.25, 0.01, 0.26)
-    events = ["raised", "returned", "raised"]
-    assert [one["event"] for one in parkwatch.json("alarms", "--journal")] == events
-    assert [one["occurrence"] for one in parkwatch.json("alarms", "--journal")] == [2, 1, 1]
-    assert len(parkwatch.json("alarms", "--journal", "--most", "1")) == 1
-    assert parkwatch.json("alarms", "--journal", "--zone", "new-materials") == []
-    said = parkwatch("alarms", "--journal")
-    assert "3 transitions" in said
-    assert said.count(ALARM) == 3
-    rows = list(csv.DictReader(io.StringIO(parkwatch("alarms", "--journal", "--csv"))))
-    assert [(row["alarm"], row["event"], row["before"], row["after"]) for row in rows] == [
-        (ALARM, "raised", "RTNUN", "UNACK"),
-        (ALARM, "returned", "UNACK", "RTNUN"),
-        (ALARM, "raised", "NORM", "UNACK"),
-    ]
-
-
-# --- ack ---------------------------------------------------------------------------------------------------------
-
-
-def test_an_alarm_is_acknowledged_once(parkwatch: Terminal) -> None:
-    _evaluate(parkwatch, 0.25)
-    assert f"{ALARM}: ACKED" in parkwatch("ack", ALARM, "--by", "Li Wei", "--comment", "on my way")
-    [alarm] = parkwatch.json("alarms")
-    assert (alarm["state"], alarm["acknowledged_by"]) == ("ACKED", "Li Wei")
-    newest = parkwatch.json("alarms", "--journal")[0]
-    assert (newest["event"], newest["by"], newest["why"]) == ("acknowledged", "Li Wei", "on my way")
-
-    assert "had been acknowledged" in parkwatch("ack", ALARM, "--by", "Wang")
-    assert "had been acknowledged" in parkwatch("ack", ALARM, "--by", "Wang", "--occurrence", "1", "--version", "1")
-    assert parkwatch.json("alarms")[0]["acknowledged_by"] == "Li Wei"
-    assert len(parkwatch.json("alarms", "--journal")) == 2
-
-
-def test_an_acknowledgement_of_something_older_is_refused(parkwatch: Terminal) -> None:
-    _evaluate(parkwatch, 0.25, 0.01, 0.26)
-    said = parkwatch("ack", ALARM, "--by", "Li Wei", "--occurrence", "1", "--version", "1", status=1)
-    assert "the alarm is at occurrence 2, version 3, state UNACK" in said
-    assert parkwatch.json("alarms")[0]["state"] == "UNACK"
-
-
-@pytest.mark.parametrize("alarm", ["nonsense", "a.b.c.d.e", ALARM])
-def test_an_alarm_that_is_not_there_can_not_be_acknowledged(parkwatch: Terminal, alarm: str) -> None:
-    assert f"no alarm {alarm} waits" in parkwatch("ack", alarm, "--by", "Li Wei", status=1)
 
 
 # --- replay and simulate -----------------------------------------------------------------------------------------
@@ -312,7 +203,10 @@ def test_doctor_names_everything_that_is_away_with_what_to_do(parkwatch: Termina
         "InfluxDB",
         "beat",
         "delivery",
+        "office",
         "console",
+        "watchdog",
+        "canaries",
         "ingest",
         "worker.new-materials.0",
         "worker.riverside.0",
@@ -331,6 +225,71 @@ def test_doctor_says_who_would_be_told(parkwatch: Terminal, channels: list[str],
     parkwatch.client.set(names.heartbeat("delivery"), json.dumps({"channels": channels}))
     [finding] = [found for found in parkwatch.json("doctor", status=1) if found["what"] == "channels"]
     assert (finding["well"], finding["state"]) == (bool(channels), state)
+
+
+def _watched(now: int, **changes: Any) -> watch.Watched:
+    checks = (
+        watch.Check(watch.Kind.CANARY, "riverside", 4_400, well=True),
+        watch.Check(watch.Kind.STORED, "riverside", 41_000, well=False),
+        watch.Check(watch.Kind.ALIVE, "beat", 1_000, well=True),
+    )
+    plain = watch.Watched(now, checks, now, (), watch.Pulse(wanted=True, sent=now - 12_000))
+    return msgspec.structs.replace(plain, **changes)
+
+
+def _findings(parkwatch: Terminal) -> dict[str, tuple[bool, str]]:
+    """What the doctor says of what the watchdog has found."""
+    findings = parkwatch.json("doctor", status=1)
+    return {finding["what"]: (finding["well"], finding["state"]) for finding in findings}
+
+
+def test_doctor_tells_what_the_watchdog_has_found(parkwatch: Terminal) -> None:
+    now = time.time_ns() // 1_000_000
+    watch.put(parkwatch.client, _watched(now))
+    found = _findings(parkwatch)
+    assert found["canary riverside"] == (True, "4 s old")
+    assert found["stored riverside"] == (False, "41 s old")
+    assert found["pulse"][0]
+    assert re.fullmatch(r"last sent 1\d s ago", found["pulse"][1])
+    assert found["auditor"] == (True, "no call is overdue or missing")
+    assert "canaries" not in found
+    problems = (
+        watch.Problem(watch.Fault.MISSING, "riverside", ALARM),
+        *(watch.Problem(watch.Fault.OVERDUE, "riverside", f"page:x:1:{number}", 45_000) for number in range(6)),
+    )
+    silent = watch.Pulse(wanted=True, reason="sign of life from beat: none")
+    watch.put(parkwatch.client, _watched(now, problems=problems, pulse=silent))
+    found = _findings(parkwatch)
+    assert found["pulse"] == (False, "never sent; not now: sign of life from beat: none")
+    well, state = found["auditor"]
+    assert not well
+    assert state.startswith(f"{ALARM} missing, page:x:1:0 overdue (45 s), ")
+    assert state.endswith(", and 2 more")
+    watch.put(parkwatch.client, _watched(now, audited=now - 60_000, pulse=watch.Pulse(wanted=False)))
+    found = _findings(parkwatch)
+    assert not found["auditor"][0]
+    # It is nobody's duty to have an address outside.
+    assert found["pulse"] == (True, "no address")
+
+
+def test_doctor_says_who_can_log_in(parkwatch: Terminal) -> None:
+    parkwatch.client.set(names.heartbeat("console"), json.dumps({"at": 1, "users": 0, "links": False}))
+    found = _findings(parkwatch)
+    assert found["log-in"] == (False, "no users: NOBODY can log in")
+    assert found["one-tap links"] == (True, "none: there is no secret key")
+    parkwatch.client.set(names.heartbeat("console"), json.dumps({"at": 1, "users": 3, "links": True}))
+    found = _findings(parkwatch)
+    assert (found["log-in"], found["one-tap links"]) == ((True, "3 users"), (True, "signed"))
+
+
+def test_doctor_says_whom_the_roster_reaches(parkwatch: Terminal, config: Path) -> None:
+    well, state = _findings(parkwatch)["on-call"]
+    assert well
+    assert "on the terminal of delivery only: " in state
+    assert "zhang-lei" in state
+    (config / "oncall.yaml").unlink()
+    parkwatch.environment["PARKWATCH_CONFIG"] = str(config)
+    assert _findings(parkwatch)["on-call"] == (True, "no roster: pages go to the channels only")
 
 
 def test_doctor_sees_what_lags(parkwatch: Terminal) -> None:

@@ -34,7 +34,7 @@ PUBLISHED = {
     "grafana": "${PARKWATCH_GRAFANA_PUBLISH:-127.0.0.1:3000}:3000",
     "console": "${PARKWATCH_CONSOLE_PUBLISH:-127.0.0.1:8100}:8100",
 }
-SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|_KEY|PARKWATCH_WEBHOOK|MQTT_URL|REDIS_URL")
+SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|_KEY|PARKWATCH_WEBHOOK|PULSE_URL|MQTT_URL|REDIS_URL")
 
 
 def _compose() -> Any:
@@ -58,8 +58,8 @@ def test_only_the_broker_grafana_and_the_console_are_published() -> None:
 def test_redis_and_influxdb_are_on_a_network_that_leads_nowhere() -> None:
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
-    # What is published needs it, and who tells people does.
-    assert outside == {*PUBLISHED, "alerts"}
+    # What is published needs it, and who tells people, and who tells that they can be told.
+    assert outside == {*PUBLISHED, "alerts", "watchdog"}
 
 
 @each_service
@@ -117,8 +117,10 @@ def test_the_pieces_are_there() -> None:
     assert others == {
         "ingest": ["run", "ingest", "--id", "0"],
         "beat": ["run", "beat"],
+        "office": ["run", "office"],
         "alerts": ["run", "delivery"],
         "console": ["run", "console"],
+        "watchdog": ["run", "watchdog"],
         "demo": ["simulate"],
     }
 
@@ -147,6 +149,7 @@ def test_what_must_last_lies_in_named_volumes() -> None:
         "influxdb:/etc/influxdb2",
         "grafana:/var/lib/grafana",
         "ingest:/var/lib/parkwatch",
+        "console:/var/lib/parkwatch",
     }
 
 
@@ -246,7 +249,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_command_makes_every_secret(made: Path) -> None:
     content = _content(made)
     assert set(COMPOSE["secrets"]) <= set(content)
-    assert all(content[name].strip() for name in COMPOSE["secrets"] if name != "webhook-url")
+    assert all(content[name].strip() for name in COMPOSE["secrets"] if name not in {"webhook-url", "pulse-url"})
     assert (made / "channels").is_dir()
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     assert stat.S_IMODE((made / "mqtt-ca.key").stat().st_mode) == 0o600
@@ -255,15 +258,17 @@ def test_one_command_makes_every_secret(made: Path) -> None:
 def test_two_folders_share_no_secret(made: Path, tmp_path: Path) -> None:
     _make_secrets(tmp_path)
     same = {name for name, text in _content(tmp_path).items() if text == _content(made)[name]}
-    assert same == {"webhook-url", "mqtt-names", "mqtt-broker.names"}
+    assert same == {"webhook-url", "pulse-url", "mqtt-names", "mqtt-broker.names"}
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
-    _make_secrets(tmp_path, PARKWATCH_WEBHOOK_URL="https://example.org/hook", PARKWATCH_MQTT_NAMES="mqtt.example.org")
+    said = {"PARKWATCH_WEBHOOK_URL": "https://example.org/hook", "PARKWATCH_PULSE_URL": "https://example.org/pulse"}
+    _make_secrets(tmp_path, PARKWATCH_MQTT_NAMES="mqtt.example.org", **said)
     before = _content(tmp_path)
     _make_secrets(tmp_path)
     assert _content(tmp_path) == before
     assert before["webhook-url"] == "https://example.org/hook\n"
+    assert before["pulse-url"] == "https://example.org/pulse\n"
     assert "DNS:mqtt.example.org" in before["mqtt-broker.names"]
 
 
@@ -292,6 +297,8 @@ def test_pieces_can_read_what_was_made(made: Path) -> None:
         "PARKWATCH_INFLUX_TOKEN": "influx-parkwatch",
         "PARKWATCH_WEBHOOK_URL": "webhook-url",
         "PARKWATCH_WEBHOOK_SECRET": "webhook-secret",
+        "PARKWATCH_SECRET_KEY": "secret-key",
+        "PARKWATCH_PULSE_URL": "pulse-url",
     }
     files = {f"{name}_FILE": str(made / file) for name, file in names.items()}
     settings = Settings.from_environment({"PARKWATCH_HOME": "/nonexistent", **files})
@@ -300,6 +307,8 @@ def test_pieces_can_read_what_was_made(made: Path) -> None:
     assert re.fullmatch(r"parkwatch:\w{48}", settings.influx_token or "")
     assert settings.webhook_url is None
     assert (settings.webhook_secret or "").startswith("whsec_")
+    assert re.fullmatch(r"\w{64}", settings.secret_key or "")
+    assert settings.pulse_url is None
 
 
 def _serve_once(context: ssl.SSLContext) -> int:

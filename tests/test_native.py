@@ -22,6 +22,7 @@ from parkwatch import native
 from parkwatch.servers import NativeError, Ports, choose_ports, find_server, free_port, influx_conf, redis_conf
 from storage.configuration import load
 from storage.settings import Settings
+from storage.users import Role, Users, change
 from tests.conftest import ROOT
 from tests.servers import Mosquitto, eventually
 
@@ -89,6 +90,65 @@ def test_a_webhook_secret_that_is_set_is_left_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_key_for_one_tap_links_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
+    environment = native.keys({}, tmp_path)
+    file = tmp_path / "secret-key"
+    assert environment == {
+        "PARKWATCH_SECRET_KEY_FILE": str(file),
+        "PARKWATCH_USERS_FILE": str(tmp_path / "users.json"),
+    }
+    assert file.stat().st_mode & 0o777 == 0o600
+    key = Settings.from_environment({"PARKWATCH_HOME": str(tmp_path), **environment}).secret_key
+    assert native.keys({}, tmp_path) == environment
+    assert file.read_text(encoding="ascii").strip() == key
+
+
+def test_a_key_and_users_that_are_set_are_left_alone(tmp_path: Path) -> None:
+    users = {"PARKWATCH_USERS_FILE": "/etc/users.json"}
+    assert native.keys({"PARKWATCH_SECRET_KEY": "k" * 32, **users}, tmp_path) == users
+    named = native.keys({"PARKWATCH_SECRET_KEY_FILE": "/etc/key", **users}, tmp_path)
+    assert named == {"PARKWATCH_SECRET_KEY_FILE": "/etc/key", **users}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_for_the_pulse_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert native.pulse({}) == {}
+    assert native.pulse({"PARKWATCH_PULSE_URL_FILE": "pulse"}) == {"PARKWATCH_PULSE_URL_FILE": str(tmp_path / "pulse")}
+    assert native.pulse({"PARKWATCH_PULSE_URL": "https://a/b"}) == {"PARKWATCH_PULSE_URL": "https://a/b"}
+
+
+def test_the_first_start_makes_an_engineer_and_shows_the_password_as_long_as_it_holds(tmp_path: Path) -> None:
+    users, file = tmp_path / "users.json", tmp_path / "console-password"
+    password = native.first_login(users, tmp_path)
+    assert password
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text(encoding="ascii") == f"{password}\n"
+    user = Users(users).verify("engineer", password)
+    assert user is not None
+    assert user.role is Role.ENGINEER
+    assert native.first_login(users, tmp_path) == password
+    change(users, "engineer", password="another one that nobody guesses")
+    assert native.first_login(users, tmp_path) is None
+    file.unlink()
+    assert native.first_login(users, tmp_path) is None
+
+
+def test_a_start_that_was_killed_before_there_were_users_locks_nobody_out(tmp_path: Path) -> None:
+    native.write_secret(tmp_path / "console-password", "of a run that died")
+    password = native.first_login(tmp_path / "users.json", tmp_path)
+    assert password != "of a run that died"
+    assert Users(tmp_path / "users.json").verify("engineer", password or "")
+
+
+@pytest.mark.parametrize("password", ["abcd-efgh-jkmn-pqrs", None])
+def test_the_banner_tells_how_to_log_in(tmp_path: Path, password: str | None) -> None:
+    values = native.addresses(PORTS, tmp_path, tmp_path / "config")
+    said = native.banner(values, tmp_path, None, password)
+    assert values["PARKWATCH_CONSOLE_URL"] in said
+    assert (f"engineer / {password}" if password else "parkwatch user list") in said
+
+
 def test_redis_keeps_its_data_and_listens_on_loopback_only() -> None:
     lines = redis_conf(20002, Path("/some where/redis")).splitlines()
     assert {"bind 127.0.0.1", "port 20002", "appendonly yes", "appendfsync everysec"} <= set(lines)
@@ -133,7 +193,8 @@ def test_each_shard_has_one_worker_and_the_demo_is_optional() -> None:
     children = {child.name: " ".join(child.command) for child in native.pieces(catalogue, ingests=2, demo=False)}
     shards = {f"{zone.name}.{number}" for zone in catalogue.zones.values() for number in range(zone.shards)}
     workers = {f"worker-{shard}" for shard in shards}
-    assert set(children) == {"ingest-0", "ingest-1", "beat", "delivery", "console"} | workers
+    others = {"ingest-0", "ingest-1", "beat", "delivery", "office", "console", "watchdog"}
+    assert set(children) == others | workers
     assert all(children[f"worker-{shard}"].endswith(f"run worker --shard {shard}") for shard in shards)
     assert "simulate" in [child.name for child in native.pieces(catalogue, ingests=1, demo=True)]
 
@@ -271,11 +332,11 @@ class _Run:
     def wait_until_up(self) -> set[int]:
         # Not the file of addresses: a run that died has left its own.
         begun = "parkwatch is starting"
-        eventually(lambda: begun in self.output or self.process.poll() is not None, within=20, why=lambda: self.output)
+        eventually(lambda: begun in self.output or self.process.poll() is not None, within=30, why=lambda: self.output)
         assert self.process.poll() is None, self.output
         settings = self.settings
-        eventually(lambda: _answers(f"{settings.influx_url}/ping"), within=20, why=lambda: self.output)
-        eventually(lambda: _answers(f"{settings.console_url}/api/alarms"), within=30, why=lambda: self.output)
+        eventually(lambda: _answers(f"{settings.influx_url}/ping"), within=30, why=lambda: self.output)
+        eventually(lambda: _answers(f"{settings.console_url}/login"), within=60, why=lambda: self.output)
         return _children(self.process.pid)
 
     def pid_of(self, program: str) -> int:
@@ -307,7 +368,7 @@ def test_a_run_starts_dead_children_again_and_stops_with_every_child(run: _Run) 
     eventually(lambda: Mosquitto.answers_on(port), within=10, why="mosquitto is not started again on its port")
     assert run.pid_of("mosquitto") != first
     children = _children(run.process.pid)
-    assert len(children) >= 9  # three servers, ingest, two workers, beat, delivery, console
+    assert len(children) >= 11  # three servers, ingest, two workers, beat, delivery, office, console, watchdog
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(20) == 0
     assert _alive(children) == []
@@ -345,10 +406,10 @@ def test_each_way_of_being_told_to_stop_stops_children_of_children(tmp_path: Pat
     with (tmp_path / "output").open("wb") as output:
         process = subprocess.Popen([sys.executable, "-c", _SUPERVISE, tmp_path], stdout=output, stderr=output)
     text = (tmp_path / "output").read_text
-    eventually(lambda: "up" in text() or process.poll() is not None, why=text)
+    eventually(lambda: "up" in text() or process.poll() is not None, within=30, why=text)
     children = _children(process.pid)
     process.send_signal(how)
-    assert process.wait(10) == 0, text()
+    assert process.wait(30) == 0, text()
     assert len(children) == 2
     assert _alive(children) == []
     assert "stopped" in text()
