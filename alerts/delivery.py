@@ -1,8 +1,8 @@
 """Delivery: from the outbox to people. One process, or several side by side.
 
-A page's way: wake, claim, plan, expand into one send per channel, send them side by side, record. Each channel is
-a lane of its own with a bound on what is under way, so that a slow receiver delays nobody else. What is claimed
-and not yet sent is held by renewing its lease; whoever dies lets go, and the next one sends.
+A page's way: wake, claim, plan (:mod:`alerts.opening`), expand into one send per channel and the chain's next step,
+send them side by side (:mod:`alerts.sending`), record. Messages for people may gather and leave as one
+(:mod:`alerts.grouping`); how many alarms a zone has decides whether it is flooded (:mod:`park.floods`).
 """
 
 from __future__ import annotations
@@ -16,24 +16,48 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import assert_never
 
 import msgspec
 from redis.exceptions import RedisError
 
-from alerts import backoff, messages
-from alerts.channels import Channel, Outcome, Permanent, Sent, Transient, Unusable
+from alerts import grouping, messages
+from alerts.channels import Channel, Content, Unusable
 from alerts.channels.apprise import AppriseChannel
+from alerts.channels.targets import Targets
+from alerts.channels.terminal import TerminalChannel
 from alerts.channels.webhook import WebhookChannel
-from alerts.messages import Message
-from alerts.plan import ENV, Plan, environment_route, plan
+from alerts.faults import Faults, Point
+from alerts.grouping import Digest
+from alerts.messages import Addresses, Message
+from alerts.opening import Opener, Opening, contacts_of
+from alerts.plan import ENV, environment_route
+from alerts.sending import Configured, Hand, Means, Say, Sender, line_of
 from alerts.tasks import cancel
-from park.alarms import Notify, Transition
+from park import floods
 from park.catalogue import Catalogue, ChannelKind, ChannelRoute, Reference
+from park.floods import Flood
+from park.oncall import operators
 from storage.clock import Clock, SystemClock
-from storage.outbox import LEASE, Item, Outbox, Page, Record, Result, Send, Situation, Steady, connect, send_id
+from storage.entries import (
+    NO_CONTENT,
+    Bucket,
+    Canary,
+    FloodWatch,
+    Group,
+    Item,
+    Letter,
+    Page,
+    Record,
+    Result,
+    Send,
+    Situation,
+    Step,
+    bucket_id,
+    flood_id,
+)
+from storage.outbox import LEASE, End, Expanded, Outbox, Steady, connect
 from storage.settings import Settings
 
 log = logging.getLogger("parkwatch.delivery")
@@ -41,72 +65,42 @@ log = logging.getLogger("parkwatch.delivery")
 AT_ONCE = 64
 """Entries claimed in one go."""
 
-LANE = 512
-"""Messages one channel may have in hand; what is beyond goes back to the outbox for a moment."""
-
 LOOK_AGAIN = 1.0
 """s after which the outbox is looked at though nothing woke us."""
 
-FIRST_WORD_WITHIN = 2.0
-"""s after which a page's line is printed though a channel has not answered yet."""
+FLOOD_LOOK = 10_000
+"""ms after which a flood is looked at again, though no alarm comes."""
 
-_DEFER = 1_000
 _BEAT_EVERY = 5.0
 _GRACE = 1.0
 _GIVE_BACK_WITHIN = 0.5
 
-Say = Callable[[str], None]
 Resolve = Callable[[Reference], str]
-
-
-@dataclass(slots=True)
-class Lane:
-    """A channel and what it has in hand."""
-
-    channel: Channel
-    gate: asyncio.Semaphore
-    in_hand: int = 0
-
-
-@dataclass(slots=True)
-class _Hand:
-    """A send in our hands; ``first`` is told how its first attempt here ended."""
-
-    id: str
-    send: Send
-    message: Message
-    claimed: int
-    first: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """What the configuration says of delivery; ``channels`` by name, one for each route."""
-
-    catalogue: Catalogue
-    routes: tuple[ChannelRoute, ...]
-    channels: Mapping[str, Channel]
-    console_url: str
 
 
 class Delivery:
     """The delivery process's work. ``chance`` returns a number in [0, 1); ``say`` prints a page's line."""
 
     def __init__(
-        self, outbox: Outbox, configured: Configured, clock: Clock, chance: Callable[[], float], say: Say
+        self,
+        outbox: Outbox,
+        configured: Configured,
+        clock: Clock,
+        chance: Callable[[], float],
+        say: Say,
+        *,
+        faults: Faults | None = None,
     ) -> None:
         self._outbox = outbox
         self._configured = configured
-        self._lanes = {
-            name: Lane(channel, asyncio.Semaphore(channel.at_once)) for name, channel in configured.channels.items()
-        }
+        self._grouping = configured.catalogue.alerts.grouping
         self._clock = clock
-        self._chance = chance
         self._say = say
+        self._faults = faults or Faults()
         self._steady = Steady("delivery", outbox.redis)
+        self._opener = Opener(configured)
+        self.sender = Sender(configured, Means(outbox, self._steady, clock, chance, say, self._faults))
         self._claimed: set[str] = set()
-        self._hands: dict[str, _Hand] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop``; then finish what is under way, for a moment, and give the rest back."""
@@ -115,7 +109,7 @@ class Delivery:
         work = asyncio.create_task(self._work(stopping))
         try:
             await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait([work, *self._tasks], timeout=_GRACE)
+            await asyncio.wait([work, *self.sender.tasks], timeout=_GRACE)
             if work.done():
                 # A defect that has ended it is raised here.
                 work.result()
@@ -147,157 +141,171 @@ class Delivery:
     # -- one entry -----------------------------------------------------------------------------------------
 
     async def _take_up(self, item: Item) -> None:
+        self._faults.passing(Point.CLAIMED)
         match item.body:
             case None:
                 await self._unreadable(item)
             case Page():
-                await self._open(item.id, item.body.transition, item.situation)
+                now = self._clock.now()
+                await self._open(self._opener.page(item.id, item.body.transition, item.situation, now), now)
+            case Step():
+                now = self._clock.now()
+                await self._open(self._opener.step(item.id, item.body, item.situation, now), now)
             case Send():
-                await self._again(item.id, item.body, item.situation)
+                message = _content(item.body) or self._opener.compose(item.body.transition, item.situation)
+                await self._again(item, item.body, message)
+            case Bucket():
+                await self._seal(item.body)
+            case Group():
+                await self._again(item, item.body, self._content_of(item.body))
+            case FloodWatch():
+                await self._look_at_flood(item.body.zone)
+            case Canary():
+                canary = item.body
+                await self._steady(lambda: self._outbox.note_canary(canary, self._clock.now()))
             case _:
                 assert_never(item.body)
 
     async def _unreadable(self, item: Item) -> None:
         log.error("%s: %s; it is recorded as failed", item.id, item.problem)
-        await self._record(Record(id=item.id, result=Result.FAILED, reason=item.problem))
+        record = Record(id=item.id, result=Result.FAILED, reason=item.problem)
+        await self._steady(lambda: self._outbox.finish(End(item.id, [record], guarded=True), self._clock.now()))
 
-    async def _open(self, page: str, transition: Transition, situation: Situation) -> None:
-        """Plan a page and hand it to its channels, or record that nobody takes it."""
-        claimed = self._clock.now()
-        decided = plan(transition, self._configured.routes)
-        message = self._compose(transition, situation)
-        if not decided.deliveries:
-            await self._nobody(page, transition, message, decided, claimed)
+    async def _open(self, opening: Opening, claimed: int) -> None:
+        """Put in what a page or a step leads to, and hand over what leaves at once."""
+        self._faults.passing(Point.PLANNED)
+        expanded = await self._steady(lambda: self._outbox.expand(opening.expansion, self._clock.now()))
+        if not expanded.done:
+            # Another process has been faster: it has told people, and said so.
             return
-        content = msgspec.Raw(msgspec.json.encode(message))
-        sends = [
-            Send(transition, delivery.channel, delivery.language, content, queued=claimed)
-            for delivery in decided.deliveries
+        self._faults.passing(Point.EXPANDED)
+        if opening.error:
+            log.error("%s %s", opening.expansion.id, opening.error)
+        hands = [
+            Hand(id_, send, opening.messages[id_], claimed)
+            for id_, send in opening.sends.items()
+            if id_ in expanded.ours
         ]
-        ours = await self._steady(lambda: self._outbox.expand(page, sends, self._clock.now()))
-        hands = [_Hand(send_id(transition, send.channel), send, message, claimed) for send in sends]
-        taken = [hand for hand in hands if hand.id in ours]
-        for hand in taken:
-            await self._hand_over(hand)
-        if taken:
-            self._spawn(self._announce(message, taken))
+        for hand in hands:
+            await self.sender.hand_over(hand)
+        gathering = sorted(send.channel for id_, send in opening.sends.items() if id_ in expanded.gathered)
+        words = [*(f"gathering: {channel}" for channel in gathering), *opening.words]
+        if hands or words:
+            self.sender.announce(messages.line(opening.message), hands, words)
+        if opening.expansion.count:
+            await self._mind_flood(opening.expansion.zone, expanded)
 
-    def _compose(self, transition: Transition, situation: Situation) -> Message:
-        return messages.compose(
-            transition,
-            self._configured.catalogue,
-            sensor=situation.sensor,
-            since=situation.since,
-            console_url=self._configured.console_url,
+    async def _again(self, item: Item, letter: Letter, message: Content) -> None:
+        """Take up a message whose retry is due, or whose holder has died."""
+        if item.taken_over and item.id not in self.sender.hands:
+            log.warning("%s was held by a process that has died; the receiver may get it twice", item.id)
+        await self.sender.hand_over(Hand(item.id, letter, message, self._clock.now(), taken_over=item.taken_over))
+
+    # -- groups --------------------------------------------------------------------------------------------
+
+    async def _seal(self, bucket: Bucket) -> None:
+        """Make one message of what has gathered, and hand it over."""
+        claimed = self._clock.now()
+        sends, unreadable = await self._steady(lambda: self._outbox.gathered(bucket))
+        flood = bucket.flood or (await self._recent(bucket.zone))[1]
+        self._faults.passing(Point.GATHERED)
+        message = self._together(list(sends.values()), flood, bucket.flood_ended) if sends else None
+        group = _grouped(bucket, sends.values(), message, claimed) if message else None
+        broken = [
+            Record(id=id_, result=Result.FAILED, reason=f"can't be read: {why}") for id_, why in unreadable.items()
+        ]
+        for record in broken:
+            log.error("%s %s; it is recorded as failed", record.id, record.reason)
+        window = self._grouping.flood_summary if flood and not bucket.flood_ended else self._grouping.window
+        id_ = await self._steady(
+            lambda: self._outbox.seal(
+                bucket, [*sends, *unreadable], group, broken, window=window, now=self._clock.now()
+            )
+        )
+        if id_ and group and message:
+            self._faults.passing(Point.SEALED)
+            hand = Hand(id_, group, message, claimed)
+            await self.sender.hand_over(hand)
+            self.sender.announce(line_of(message), [hand])
+
+    def _together(self, sends: list[Send], flood: Flood | None, flood_ended: int) -> Content:
+        """Return one message for ``sends`` (at least one); the message itself if there is but one."""
+        composed = [_content(send) or self._opener.compose(send.transition, Situation()) for send in sends]
+        if len(composed) == 1 and flood is None:
+            return composed[0]
+        return grouping.compose(
+            composed,
+            flood=flood,
+            flood_ended=flood_ended,
+            console_url=self._configured.addresses.console,
+            now=self._clock.now(),
         )
 
-    async def _nobody(self, page: str, transition: Transition, message: Message, decided: Plan, claimed: int) -> None:
-        is_page = transition.notify is Notify.PAGE
-        result = Result.UNDELIVERABLE if is_page else Result.UNWANTED
-        if is_page:
-            log.error("%s reaches NOBODY: %s", page, decided.reason)
-        self._say(f"{messages.line(message)} -> {'NOBODY IS TOLD' if is_page else 'journal only'}")
-        await self._record(_record(page, transition, result, decided.reason, claimed=claimed))
+    def _content_of(self, group: Group) -> Content:
+        """Return a group's message as it was composed; anew if an older parkwatch wrote it in another form."""
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(group.content, type=Digest)
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(group.content, type=Message)
+        return self._together(list(group.sends), None, 0)
 
-    async def _again(self, id_: str, send: Send, situation: Situation) -> None:
-        """Take up a send whose retry is due, or whose holder has died."""
-        message = _content(send) or self._compose(send.transition, situation)
-        await self._hand_over(_Hand(id_, send, message, self._clock.now()))
+    # -- floods --------------------------------------------------------------------------------------------
 
-    async def _hand_over(self, hand: _Hand) -> None:
-        lane = self._lanes.get(hand.send.channel)
-        if hand.id in self._hands:
-            # Our own, its lease ran out while we were held up; it is on its way.
-            return
-        if lane is None:
-            await self._end(hand, Result.FAILED, f"channel {hand.send.channel} is no longer configured", 0)
-        elif lane.in_hand >= LANE:
-            _tell(hand, f"waiting: {hand.send.channel}")
-            await self._steady(lambda: self._outbox.defer(hand.id, self._clock.now() + _DEFER))
+    async def _mind_flood(self, zone: str, expanded: Expanded) -> None:
+        """Begin a flood if the zone has more alarms now than its operators can bear."""
+        if expanded.flood is None and expanded.count > self._grouping.flood_begins:
+            await self._judge_flood(zone, None, expanded.count)
+
+    async def _look_at_flood(self, zone: str) -> None:
+        """See whether a flood lasts."""
+        count, flood = await self._recent(zone)
+        if flood is None:
+            await self._steady(lambda: self._outbox.finish(End(flood_id(zone), [], guarded=True), self._clock.now()))
         else:
-            self._hands[hand.id] = hand
-            lane.in_hand += 1
-            self._spawn(self._deliver(lane, hand))
+            await self._judge_flood(zone, flood, count)
 
-    # -- one send ------------------------------------------------------------------------------------------
+    async def _recent(self, zone: str) -> tuple[int, Flood | None]:
+        return await self._steady(lambda: self._outbox.recent(zone, self._grouping.flood_period, self._clock.now()))
 
-    async def _deliver(self, lane: Lane, hand: _Hand) -> None:
-        try:
-            async with lane.gate:
-                begun = self._clock.now()
-                outcome = await self._attempt(lane.channel, hand, begun)
-            await self._settle(lane.channel, hand, outcome, begun)
-        finally:
-            lane.in_hand -= 1
-            self._hands.pop(hand.id, None)
-
-    async def _attempt(self, channel: Channel, hand: _Hand, begun: int) -> Outcome:
-        try:
-            return await channel.send(hand.id, hand.message, hand.send.language, begun)
-        except Exception as error:
-            # A mistake in a channel costs an attempt, never the process; the trace says where it is.
-            log.exception("%s: channel %s has a defect", hand.id, hand.send.channel)
-            return Transient(f"defect in the channel: {type(error).__name__}")
-
-    async def _settle(self, channel: Channel, hand: _Hand, outcome: Outcome, begun: int) -> None:
-        match outcome:
-            case Sent():
-                await self._end(hand, Result.SENT, outcome.reason, begun)
-            case Permanent():
-                await self._end(hand, Result.FAILED, outcome.reason, begun)
-            case Transient() if hand.send.attempts + 1 >= channel.attempts:
-                await self._end(hand, Result.FAILED, f"{outcome.reason}; given up", begun)
-            case Transient():
-                await self._retry(hand, outcome)
-            case _:
-                assert_never(outcome)
-
-    async def _retry(self, hand: _Hand, outcome: Transient) -> None:
-        attempts = hand.send.attempts + 1
-        wait = backoff.delay(attempts, self._chance(), outcome.after)
-        later = msgspec.structs.replace(hand.send, attempts=attempts, reason=outcome.reason)
-        log.warning("%s: attempt %d: %s; next in %.0f s", hand.id, attempts, outcome.reason, wait / 1000)
-        _tell(hand, f"retrying: {hand.send.channel} ({outcome.reason})")
-        await self._steady(lambda: self._outbox.retry(hand.id, later, self._clock.now() + wait))
-
-    async def _end(self, hand: _Hand, result: Result, reason: str, begun: int) -> None:
-        send = hand.send
-        record = _record(
-            hand.id,
-            send.transition,
-            result,
-            reason,
-            channel=send.channel,
-            attempts=send.attempts + 1,
-            claimed=hand.claimed,
-            begun=begun,
-            ended=self._clock.now(),
+    async def _judge_flood(self, zone: str, before: Flood | None, count: int) -> None:
+        now = self._clock.now()
+        staff = operators(self._configured.catalogue.oncall, zone, now)
+        after = floods.judge(before, count, staff, self._grouping, now)
+        if before is None and after is None:
+            return
+        result = _turn(before, after)
+        reason = f"{count} alarms in {self._grouping.flood_period / 60_000:g} min, {staff} on duty"
+        record = Record(id=flood_id(zone), result=result, reason=reason, ended=now) if result else None
+        moved = await self._steady(
+            lambda: self._outbox.move_flood(
+                zone,
+                before,
+                after,
+                now=now,
+                look_again=now + FLOOD_LOOK,
+                buckets=self._buckets(zone, before, now) if after is None else {},
+                record=record,
+            )
         )
-        _tell(hand, f"{result.value}: {send.channel}" + ("" if result is Result.SENT else f" ({reason})"))
-        if result is Result.FAILED:
-            log.error("%s was NOT delivered: %s", hand.id, reason)
-        elif send.attempts:
-            log.info("%s was sent at attempt %d", hand.id, record.attempts)
-        await self._record(record)
+        if moved and result:
+            stamp = messages.clock_time(messages.rfc3339(now))
+            self._say(f"{stamp} {result.value.upper().replace('-', ' ')} {zone}: {reason}")
 
-    async def _record(self, record: Record) -> None:
-        first = await self._steady(lambda: self._outbox.finish(record))
-        if not first:
-            twice = "; the receiver may have it twice" if record.result is Result.SENT else ""
-            log.warning("%s had been settled before%s", record.id, twice)
-
-    async def _announce(self, message: Message, hands: list[_Hand]) -> None:
-        """Print the page's line when every channel has had its first attempt, or soon."""
-        await asyncio.wait([hand.first for hand in hands], timeout=FIRST_WORD_WITHIN)
-        words = [hand.first.result() if hand.first.done() else f"sending: {hand.send.channel}" for hand in hands]
-        self._say(f"{messages.line(message)} -> {', '.join(words)}")
+    def _buckets(self, zone: str, flood: Flood | None, now: int) -> dict[str, Bucket]:
+        """Return every bucket that may hold something of a flood that is over."""
+        channels = (*self._configured.routes, *contacts_of(self._configured.catalogue.oncall))
+        return {
+            bucket_id(zone, channel.name): Bucket(zone, channel.name, flood, now)
+            for channel in channels
+            if channel.groups
+        }
 
     # -- beside the work -----------------------------------------------------------------------------------
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE / 3000)
-            held = tuple(self._hands)
+            held = tuple(self.sender.hands)
             if held:
                 await self._steady(lambda: self._outbox.renew(held, self._clock.now()))  # noqa: B023 - same turn
 
@@ -306,7 +314,7 @@ class Delivery:
             state = {
                 "at": self._clock.now(),
                 "holder": self._outbox.holder,
-                "in_hand": len(self._hands),
+                "in_hand": len(self.sender.hands),
                 "channels": sorted(self._configured.channels),
             }
             await self._steady(lambda: self._outbox.beat("delivery", state))  # noqa: B023 - awaited in the same turn
@@ -314,51 +322,28 @@ class Delivery:
 
     async def _let_go(self) -> None:
         """Give back to the outbox, as it is, what has not ended."""
-        left = {*self._hands, *self._claimed}
-        await cancel(self._tasks)
+        under_way = {id_ for id_, hand in self.sender.hands.items() if hand.under_way}
+        left = {*self.sender.hands, *self._claimed}
+        await cancel(self.sender.tasks)
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             # Nothing is lost if this fails: the leases run out.
             async with asyncio.timeout(_GIVE_BACK_WITHIN):
                 for id_ in left:
-                    await self._outbox.defer(id_, self._clock.now())
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("a delivery task has a defect; its message comes back when its lease ends", exc_info=error)
+                    await self._outbox.defer(id_, self._clock.now(), under_way=id_ in under_way)
 
 
-def _record(  # noqa: PLR0913 - the columns of a record
-    id_: str,
-    transition: Transition,
-    result: Result,
-    reason: str,
-    *,
-    channel: str = "",
-    attempts: int = 0,
-    claimed: int = 0,
-    begun: int = 0,
-    ended: int = 0,
-) -> Record:
-    return Record(
-        id=id_,
-        result=result,
-        reason=reason,
-        alarm=transition.alarm,
-        occurrence=transition.occurrence,
-        version=transition.version,
-        channel=channel,
-        attempts=attempts,
-        queued=transition.at,
-        claimed=claimed,
-        begun=begun,
-        ended=ended,
-    )
+def _grouped(bucket: Bucket, sends: Iterable[Send], message: Content, now: int) -> Group:
+    """Return the one message that stands for ``sends``, which need no content of their own any more."""
+    bare = tuple(msgspec.structs.replace(send, content=NO_CONTENT) for send in sends)
+    content = msgspec.Raw(msgspec.json.encode(message))
+    return Group(bucket.zone, bucket.channel, bare[0].language, bare, content, queued=now)
+
+
+def _turn(before: Flood | None, after: Flood | None) -> Result | None:
+    """Return whether a flood begins or ends; ``None``: it goes on."""
+    if before is None:
+        return Result.FLOOD_BEGAN
+    return Result.FLOOD_ENDED if after is None else None
 
 
 def _content(send: Send) -> Message | None:
@@ -367,11 +352,6 @@ def _content(send: Send) -> Message | None:
         return msgspec.json.decode(send.content, type=Message)
     except msgspec.DecodeError:
         return None
-
-
-def _tell(hand: _Hand, word: str) -> None:
-    if not hand.first.done():
-        hand.first.set_result(word)
 
 
 def _until(due: int | None, now: int) -> float:
@@ -395,50 +375,75 @@ def routes_of(catalogue: Catalogue, settings: Settings) -> tuple[ChannelRoute, .
     return (*configured, environment_route(settings.webhook_url, settings.webhook_secret))
 
 
-def open_channels(routes: Iterable[ChannelRoute], resolve: Resolve) -> dict[str, Channel]:
-    """Return a channel for every route; one whose address can't be had or used fails its messages visibly.
+class Openers:
+    """Opens channels. ``resolve`` returns the text a reference stands for; ``whose`` names the person of a contact.
 
-    ``resolve`` returns the text a reference stands for and raises ``ValueError``, ``LookupError`` or ``OSError``.
+    ``resolve`` raises ``ValueError``, ``LookupError`` or ``OSError``. ``targets`` is where webhooks may go.
     """
-    return {route.name: _open(route, resolve) for route in routes}
+
+    def __init__(
+        self, resolve: Resolve, *, targets: Iterable[str] = (), whose: Mapping[str, str] | None = None, say: Say
+    ) -> None:
+        listed = tuple(targets)
+        self._resolve = resolve
+        self._targets = Targets(listed) if listed else None
+        self._whose = whose or {}
+        self._say = say
+        self._kinds: dict[ChannelKind, Callable[[ChannelRoute], Channel]] = {
+            ChannelKind.WEBHOOK: self._webhook,
+            ChannelKind.APPRISE: self._apprise,
+            ChannelKind.TERMINAL: self._terminal,
+        }
+
+    def open(self, routes: Iterable[ChannelRoute]) -> dict[str, Channel]:
+        """Return a channel for every route; one whose address can't be had or used fails its messages visibly."""
+        return {route.name: self._open(route) for route in routes}
+
+    def _open(self, route: ChannelRoute) -> Channel:
+        try:
+            return self._kinds[route.kind](route)
+        except (ValueError, LookupError, OSError) as error:
+            log.error("channel %s can't be used: %s", route.name, error)
+            return Unusable(f"the channel can't be used: {error}")
+
+    def _webhook(self, route: ChannelRoute) -> Channel:
+        if route.secret is None:
+            log.warning("messages to channel %s are not signed: give it a secret, whsec_<base64>", route.name)
+        secret = self._resolve(route.secret) if route.secret else None
+        return WebhookChannel(self._resolve(route.url), secret, targets=self._targets)
+
+    def _apprise(self, route: ChannelRoute) -> Channel:
+        return AppriseChannel(self._resolve(route.url))
+
+    def _terminal(self, route: ChannelRoute) -> Channel:
+        return TerminalChannel(route.name, self._whose.get(route.name, ""), self._say)
 
 
-def _open(route: ChannelRoute, resolve: Resolve) -> Channel:
-    try:
-        return _OPEN[route.kind](route, resolve)
-    except (ValueError, LookupError, OSError) as error:
-        log.error("channel %s can't be used: %s", route.name, error)
-        return Unusable(f"the channel can't be used: {error}")
-
-
-def _open_webhook(route: ChannelRoute, resolve: Resolve) -> Channel:
-    if route.secret is None:
-        log.warning("messages to channel %s are not signed: give it a secret, whsec_<base64>", route.name)
-    return WebhookChannel(resolve(route.url), resolve(route.secret) if route.secret else None)
-
-
-def _open_apprise(route: ChannelRoute, resolve: Resolve) -> Channel:
-    return AppriseChannel(resolve(route.url))
-
-
-_OPEN: dict[ChannelKind, Callable[[ChannelRoute, Resolve], Channel]] = {
-    ChannelKind.WEBHOOK: _open_webhook,
-    ChannelKind.APPRISE: _open_apprise,
-}
+def open_channels(
+    catalogue: Catalogue, routes: Iterable[ChannelRoute], resolve: Resolve, say: Say
+) -> dict[str, Channel]:
+    """Return a channel for each of ``routes`` and for every contact of the people on call."""
+    people = catalogue.oncall.people.values()
+    whose = {contact.name: person.names.get(person.language) for person in people for contact in person.contacts}
+    openers = Openers(resolve, targets=catalogue.alerts.grouping.webhook_targets, whose=whose, say=say)
+    return openers.open((*routes, *contacts_of(catalogue.oncall)))
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, catalogue: Catalogue, resolve: Resolve, now: Clock) -> AsyncIterator[Delivery]:
+async def opened(
+    settings: Settings, catalogue: Catalogue, resolve: Resolve, now: Clock, faults: Faults | None = None
+) -> AsyncIterator[Delivery]:
     """Wire a delivery process, and close what it opened."""
     routes = routes_of(catalogue, settings)
-    if not routes:
-        log.error("no channel is configured: pages reach NOBODY until config/alerts.yaml names one")
-    channels = open_channels(routes, resolve)
+    if not routes and not catalogue.oncall.chains:
+        log.error("no channel is configured: pages reach NOBODY until config/alerts.yaml or oncall.yaml names one")
+    channels = open_channels(catalogue, routes, resolve, say)
     redis = connect(settings.redis_url)
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    addresses = Addresses(settings.console_url, settings.grafana_url)
     try:
-        configured = Configured(catalogue, routes, channels, settings.console_url)
-        yield Delivery(Outbox(redis, holder), configured, now, random.SystemRandom().random, say)
+        configured = Configured(catalogue, routes, channels, addresses, settings.secret_key)
+        yield Delivery(Outbox(redis, holder), configured, now, random.SystemRandom().random, say, faults=faults)
     finally:
         await asyncio.gather(*(channel.close() for channel in channels.values()))
         await redis.aclose()
@@ -450,17 +455,17 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def serve(settings: Settings, catalogue: Catalogue, resolve: Resolve) -> None:
-    """Run a delivery process until SIGTERM or SIGINT."""
+def serve(settings: Settings, catalogue: Catalogue, resolve: Resolve, faults: Faults | None = None) -> None:
+    """Run a delivery process until SIGTERM or SIGINT; ``faults`` are for tests."""
     # Both log every request with its address, and an address may hold a token.
     for talkative in ("httpx", "httpcore"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
-    asyncio.run(_serve(settings, catalogue, resolve))
+    asyncio.run(_serve(settings, catalogue, resolve, faults))
 
 
-async def _serve(settings: Settings, catalogue: Catalogue, resolve: Resolve) -> None:
+async def _serve(settings: Settings, catalogue: Catalogue, resolve: Resolve, faults: Faults | None) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with opened(settings, catalogue, resolve, SystemClock()) as delivery:
+    async with opened(settings, catalogue, resolve, SystemClock(), faults) as delivery:
         await delivery.run(stop)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta, timezone
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -27,6 +27,12 @@ BAD = "bad"
 """Severity of the alarm on data that can't be trusted: its value is no measurement to quote."""
 
 LANGUAGES = ("zh", "en")
+
+DASHBOARD = "parkwatch-zone"
+"""Uid of the dashboard that ``grafana/generate.py`` makes; its variables are ``zone`` and ``site``."""
+
+_AROUND = 1_800_000
+"""ms before and after an event that a link to Grafana shows."""
 
 NO_CLAUSE = Names("", "")
 """Of a limit that has left the configuration."""
@@ -51,9 +57,15 @@ class Texts(msgspec.Struct, frozen=True):
 
 
 class Links(msgspec.Struct, frozen=True):
-    """Where to look: the alarm on the console."""
+    """Where to look, and where to act.
+
+    The alarm on the console; its dashboard in Grafana around the event, if Grafana's address is configured; and, in a
+    message to one person, where that person acknowledges with one tap.
+    """
 
     alarm: str
+    panel: str | None = None
+    acknowledge: str | None = None
 
 
 class Labels(msgspec.Struct, frozen=True):
@@ -71,7 +83,9 @@ class Message(msgspec.Struct, frozen=True):
 
     ``value`` and ``set_point`` are in ``unit``, the unit the limit's source is written in. ``passed`` is ``>`` or
     ``<``: the way the set-point is passed. Times are RFC 3339 in UTC; ``since`` is the event time at which the
-    occurrence began, ``None`` if it is no longer known.
+    occurrence began, ``None`` if it is no longer known. ``chattering``: one of many within a minute. ``first_up``: the
+    first of its group. ``step`` is the number of the call (from 0) of the escalation chain that this is, and ``person``
+    who is called.
     """
 
     alarm: str
@@ -105,6 +119,10 @@ class Message(msgspec.Struct, frozen=True):
     guidance: Guidance | None
     links: Links
     texts: Texts | None = None
+    chattering: bool = False
+    first_up: bool = False
+    step: int | None = None
+    person: str = ""
 
     def text(self, language: str) -> Text:
         """Return what a person reads in ``language``."""
@@ -117,21 +135,30 @@ class _Envelope(msgspec.Struct, frozen=True):
     data: Message
 
 
+class Addresses(msgspec.Struct, frozen=True):
+    """Where people look: the console's address, and Grafana's if there is one."""
+
+    console: str
+    grafana: str | None = None
+
+
 def payload(message: Message) -> bytes:
     """Return the webhook's JSON: type, timestamp (of the transition), data."""
-    return msgspec.json.encode(_Envelope(f"alarm.{message.event.value}", message.server_time, message))
+    data = message if message.texts else finished(message)
+    return msgspec.json.encode(_Envelope(f"alarm.{message.event.value}", message.server_time, data))
 
 
 def compose(
-    transition: Transition, catalogue: Catalogue, *, sensor: Sensor | None, since: int | None, console_url: str
+    transition: Transition, catalogue: Catalogue, *, sensor: Sensor | None, since: int | None, addresses: Addresses
 ) -> Message:
     """Put together what there is to say about ``transition``; ``since`` is ms event time.
 
-    A limit that has left the configuration since is named by its id, with the numbers as committed.
+    A limit that has left the configuration since is named by its id, with the numbers as committed. The texts are not
+    written yet: see :func:`Message.text` and :func:`finished`.
     """
     zone, site, device, quantity = split_series(transition.series)
     limit = known_limit(catalogue, transition.limit)
-    message = Message(
+    return Message(
         alarm=transition.alarm,
         occurrence=transition.occurrence,
         version=transition.version,
@@ -161,14 +188,45 @@ def compose(
         by=transition.by,
         labels=labels(catalogue, transition.series, transition.limit, sensor, limit),
         guidance=limit.guidance if limit else None,
-        links=Links(alarm_link(console_url, transition.alarm)),
+        links=Links(alarm_link(addresses.console, transition.alarm), panel_link(addresses.grafana, transition)),
+        chattering=transition.chattering,
+        first_up=transition.first_up,
     )
+
+
+def finished(message: Message) -> Message:
+    """Return ``message`` with its texts in every language."""
     return msgspec.structs.replace(message, texts=Texts(*(_text(message, language) for language in LANGUAGES)))
+
+
+def personal(message: Message, person: str, step: int | None, acknowledge: str | None) -> Message:
+    """Return ``message`` as it goes to ``person``, as a call of a chain, with a one-tap link of the person's own."""
+    links = msgspec.structs.replace(message.links, acknowledge=acknowledge)
+    return msgspec.structs.replace(message, person=person, step=step, links=links, texts=None)
 
 
 def alarm_link(console_url: str, alarm: str) -> str:
     """Return the address of ``alarm`` on the console."""
     return f"{console_url.rstrip('/')}/?alarm={quote(alarm, safe='')}"
+
+
+def zone_link(console_url: str, zone: str) -> str:
+    """Return the address of the alarms of ``zone`` on the console."""
+    return f"{console_url.rstrip('/')}/?zone={quote(zone, safe='')}"
+
+
+def panel_link(grafana_url: str | None, transition: Transition) -> str | None:
+    """Return the address of the zone's dashboard in Grafana, at the site and around the event of ``transition``."""
+    if not grafana_url:
+        return None
+    zone, site, _, _ = split_series(transition.series)
+    shown = {
+        "var-zone": zone,
+        "var-site": site,
+        "from": str(transition.t - _AROUND),
+        "to": str(transition.t + _AROUND),
+    }
+    return f"{grafana_url.rstrip('/')}/d/{DASHBOARD}?{urlencode(shown)}"
 
 
 def known_limit(catalogue: Catalogue, limit: str) -> Limit | None:
@@ -203,11 +261,18 @@ def line(message: Message) -> str:
     place = f"{message.zone}/{message.site}/{message.sensor}"
     clause = cited(message.source, message.clause.en.partition(":")[0])
     measured = f"{_measured(message, 'en')} ({clause})" if clause else _measured(message, "en")
-    return f"{_clock_time(message.server_time)} {head} {place} {measured}: {_headline(message)}"
+    return f"{clock_time(message.server_time)} {head} {place} {measured}: {_headline(message)}"
 
 
 def _headline(message: Message) -> str:
-    return f"{message.labels.limit.en}, {words.EVENTS[message.event].en}"
+    return f"{message.labels.limit.en}, {words.EVENTS[message.event].en}{_call(message).en}"
+
+
+def _call(message: Message) -> Names:
+    """Which call this is, from the second on."""
+    if not message.step:
+        return Names("", "")
+    return Names(f"（第 {message.step + 1} 次呼叫）", f" (call {message.step + 1})")
 
 
 def cited(source: str, clause: str) -> str:
@@ -227,7 +292,8 @@ def park_time(stamp: str) -> str:
     return f"{moment.astimezone(PARK_TIME):%Y-%m-%d %H:%M:%S} UTC+8 ({moment:%H:%M:%S} UTC)"
 
 
-def _clock_time(stamp: str) -> str:
+def clock_time(stamp: str) -> str:
+    """Return an RFC 3339 stamp as the park's time of day."""
     return f"{datetime.fromisoformat(stamp).astimezone(PARK_TIME):%H:%M:%S}"
 
 
@@ -305,7 +371,7 @@ def _text(message: Message, language: str) -> Text:
     named = message.labels
     title = _TITLE.get(language).format(
         priority=words.PRIORITIES[message.priority].get(language).upper(),
-        event=words.EVENTS[message.event].get(language),
+        event=words.EVENTS[message.event].get(language) + _call(message).get(language),
         zone=named.zone.get(language),
         site=named.site.get(language),
         sensor=named.sensor.get(language),
@@ -314,6 +380,17 @@ def _text(message: Message, language: str) -> Text:
     rows = ((label.get(language), row) for label, row in _rows(message, language) if row)
     colon = "：" if language == "zh" else ": "
     return Text(title, "\n".join(f"{label}{colon}{row}" for label, row in rows))
+
+
+NOBODY = "parkwatch"
+"""Who has done what no person did."""
+
+_FIRST_UP = Names(
+    "本联锁/报警组中最先动作的报警，通常最接近起因", "the first alarm of its group: usually the closest to the cause"
+)
+_CHATTERING = Names(
+    "一分钟内反复动作，多次报警合并通知", "it comes and goes within a minute; people are not told each time"
+)
 
 
 def _rows(message: Message, language: str) -> list[tuple[Names, str]]:
@@ -326,12 +403,17 @@ def _rows(message: Message, language: str) -> list[tuple[Names, str]]:
         (Names("传感器", "Sensor"), _named(named.sensor, message.sensor, language)),
         (Names("数值", "Value"), _measured(message, language)),
         (Names("原因说明", "Because"), words.reason(message.why).get(language)),
+        (Names("操作人", "By"), "" if message.by == NOBODY else message.by),
+        (Names("首发", "First up"), _FIRST_UP.get(language) if message.first_up else ""),
+        (Names("频繁报警", "Chattering"), _CHATTERING.get(language) if message.chattering else ""),
         (Names("依据", "Source"), _cited(message, language)),
         (Names("开始时间", "Since"), park_time(message.since) if message.since else ""),
         (Names("事件时间", "Event time"), park_time(message.event_time)),
         (Names("状态", "State"), f"{words.STATES[message.state].get(language)} ({message.state.value})"),
         *_guidance_rows(message, language),
+        (Names("一键确认", "Acknowledge with one tap"), message.links.acknowledge or ""),
         (Names("查看与确认", "Look and acknowledge"), message.links.alarm),
+        (Names("趋势图", "Trend"), message.links.panel or ""),
         (Names("编号", "Reference"), f"{message.alarm} #{message.occurrence}.{message.version}"),
     ]
 

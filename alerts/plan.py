@@ -3,7 +3,8 @@
 A transition passes each channel's stages in order; the first stage that objects says why, and a channel that no
 stage objects to gets a delivery. Every decision keeps its reason, so that "why was I not paged?" has an answer.
 
-The roster and its escalation chains become further sources of routes, grouping a further stage.
+This is about channels that are told whatever the roster says; whom the roster adds is decided in
+:mod:`alerts.escalation`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ ENV = "env"
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One message to be sent: to which channel, in which language."""
+    """One message to be sent: to which channel, in which language; ``groups``: people read it, so it may gather."""
 
     channel: str
     language: str
+    groups: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -82,7 +84,14 @@ def priority_stage(transition: Transition, route: ChannelRoute) -> str | None:
     return None
 
 
-STAGES: tuple[Stage, ...] = (notify_stage, zone_stage, priority_stage)
+def chatter_stage(transition: Transition, route: ChannelRoute) -> str | None:
+    """Spare people an alarm that comes and goes: they hear of it when it has settled, or goes on for long."""
+    if transition.chattering and route.groups:
+        return "chattering, told when it has settled"
+    return None
+
+
+STAGES: tuple[Stage, ...] = (notify_stage, zone_stage, priority_stage, chatter_stage)
 
 
 def plan(transition: Transition, routes: Iterable[ChannelRoute], stages: Sequence[Stage] = STAGES) -> Plan:
@@ -90,7 +99,10 @@ def plan(transition: Transition, routes: Iterable[ChannelRoute], stages: Sequenc
     asked = tuple(routes)
     verdicts = tuple(_verdict(transition, route, stages) for route in asked)
     wanted = zip(asked, verdicts, strict=True)
-    return Plan(tuple(Delivery(route.name, route.language) for route, verdict in wanted if verdict.wanted), verdicts)
+    return Plan(
+        tuple(Delivery(route.name, route.language, route.groups) for route, verdict in wanted if verdict.wanted),
+        verdicts,
+    )
 
 
 def _verdict(transition: Transition, route: ChannelRoute, stages: Sequence[Stage]) -> Verdict:

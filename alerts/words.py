@@ -23,6 +23,14 @@ EVENTS = {
     Event.ACKNOWLEDGED: Names("已确认", "acknowledged"),
     Event.LATE: Names("迟到数据超限", "late data beyond the limit"),
     Event.WITHDRAWN: Names("限值已不适用，报警结束", "the limit no longer applies: alarm ended"),
+    Event.REALARMED: Names("再次报警", "alarm again"),
+    Event.RESET: Names("已复位", "reset"),
+    Event.SHELVED: Names("已搁置", "shelved"),
+    Event.UNSHELVED: Names("搁置解除，报警仍在", "no longer shelved, alarm active"),
+    Event.SUPPRESSED: Names("已按设计抑制", "suppressed by design"),
+    Event.UNSUPPRESSED: Names("抑制解除，报警仍在", "no longer suppressed, alarm active"),
+    Event.REMOVED: Names("已停用", "taken out of service"),
+    Event.RESTORED: Names("恢复投用，报警仍在", "back in service, alarm active"),
 }
 
 STATES = {
@@ -40,7 +48,7 @@ STATE_SIGNS = {
     State.UNACK: "●",
     State.ACKED: "◐",
     State.RTNUN: "↩",
-    State.SHLVD: "⏸",
+    State.SHLVD: "‖",
     State.DSUPR: "⊘",
     State.OOSRV: "✕",
 }
@@ -58,6 +66,10 @@ REASONS = {
     "never-seen": Names("从未收到数据", "the sensor has never sent anything"),
     "delay-ended": Names("延时结束", "the delay has ended"),
     "late-data": Names("数据迟到", "the data came late"),
+    "limit-withdrawn": Names("限值已删除、失效或被替代", "the limit was removed, has expired or was replaced"),
+    "shelving-expired": Names("搁置时间已到", "the shelving has expired"),
+    "re-alarm": Names("已确认但长时间未恢复", "acknowledged, but it has not returned for long"),
+    "chattering": Names("频繁报警后的提醒", "it was chattering, so not each time was announced"),
     Quality.FAILURE.value: Names("传感器故障", "the sensor has failed"),
     Quality.FUNCTION_CHECK.value: Names("功能检查中", "function check"),
     Quality.MAINTENANCE_REQUIRED.value: Names("需要维护", "maintenance required"),

@@ -19,7 +19,8 @@ STEP = 0.005
 class Load:
     """What is published: ``rate`` readings/s over ``sensors`` sensors, ``probes`` crossings/s, for ``seconds``.
 
-    ``per_message`` readings travel in one message (an array of the contract).
+    ``per_message`` readings travel in one message (an array of the contract). ``probe_value`` (mg/m³ of H2S) is what
+    crosses.
     """
 
     rate: int
@@ -27,6 +28,7 @@ class Load:
     sensors: int = 500
     probes: float = 10.0
     per_message: int = 1
+    probe_value: float = 50.0
 
 
 @dataclass(slots=True)
@@ -65,7 +67,9 @@ class Publisher:
             if load.probes and now >= (probes + 1) / load.probes:
                 probes += 1
                 name = f"probe-{run}-{probes}"
-                packets += self._packet(f"park/{zones[probes % len(zones)]}/bench/{name}/h2s", _sample(50.0))
+                packets += self._packet(
+                    f"park/{zones[probes % len(zones)]}/bench/{name}/h2s", _sample(load.probe_value)
+                )
                 sent.probes[name] = time.time_ns()
                 sent.readings += 1
             self._socket.sendall(packets)

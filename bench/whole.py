@@ -14,8 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from tests.conftest import environment_of
 from tests.pieces import Spawn
 from tests.servers import Influx, Mosquitto, Redis, eventually
 
+ROOT = Path(__file__).resolve().parent.parent
 ZONES = ["new-materials", "riverside"]
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -91,9 +92,13 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+Configuring = Callable[[str], AbstractContextManager[Path]]
+"""Lends a configuration, given the address of the webhook catcher."""
+
+
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Start everything; stop everything."""
+def stage(configuring: Configuring | None = None) -> Iterator[Stage]:
+    """Start everything, with another configuration if there is one; stop everything."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         catcher = stack.enter_context(Catcher())
@@ -105,6 +110,8 @@ def stage() -> Iterator[Stage]:
         mosquitto, redis, influx = servers
         environment = environment_of(mosquitto, redis, influx, "park", folder / "home")  # type: ignore[arg-type]
         environment["PARKWATCH_WEBHOOK_URL"] = catcher.url
+        if configuring:
+            environment["PARKWATCH_CONFIG"] = str(stack.enter_context(configuring(catcher.url)))
         spawn = Spawn()
         stack.callback(spawn.end)
         pieces = {"ingest": spawn(["run", "ingest"], environment), "beat": spawn(["run", "beat"], environment)}
@@ -148,8 +155,8 @@ def _print(results: dict[int, list[Result]], options: argparse.Namespace) -> Non
         cpu = {name: statistics.median(run.cpu[name] for run in runs) for name in names}
         table.add_row(
             f"{statistics.median(run.rate for run in runs):.0f}",
-            f"{statistics.median(_percentile(run.latencies, 50) for run in runs):.1f}",
-            f"{statistics.median(_percentile(run.latencies, 99) for run in runs):.1f}",
+            f"{statistics.median(percentile(run.latencies, 50) for run in runs):.1f}",
+            f"{statistics.median(percentile(run.latencies, 99) for run in runs):.1f}",
             str(sum(run.missing for run in runs)),
             f"{statistics.median(sum(run.cpu.values()) for run in runs):.0f}",
             *(f"{cpu[name]:.1f}" for name in names),
@@ -157,7 +164,8 @@ def _print(results: dict[int, list[Result]], options: argparse.Namespace) -> Non
     console.print(table)
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
+    """Return the smallest of ``values`` that so many per cent do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else float("nan")
 

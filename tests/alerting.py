@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from park.alarms import Event, Notify, State, Transition, alarm_id
-from park.catalogue import Alerts, Catalogue, ChannelKind, ChannelRoute, Reference, ReferenceKind, Settings, Site, Zone
+from park.catalogue import (
+    Alerts,
+    Catalogue,
+    ChannelKind,
+    ChannelRoute,
+    Grouping,
+    OnCall,
+    Reference,
+    ReferenceKind,
+    Settings,
+    Site,
+    Zone,
+)
 from park.limits import Guidance, Kind, Limit, Match, SetPoint, Side
+from park.oncall import Chain, Person, Step, Until
 from park.quantities import Quantity
 from park.sensors import Sensor
 from park.words import Location, Names, Priority
@@ -70,7 +84,11 @@ def quality_limit() -> Limit:
     )
 
 
-def catalogue(*channels: ChannelRoute) -> Catalogue:
+CALM = Grouping(flood_begins=1_000)
+"""Many pages at once are no flood."""
+
+
+def catalogue(*channels: ChannelRoute, oncall: OnCall | None = None, grouping: Grouping | None = None) -> Catalogue:
     """One zone with one site, HF, and its limits."""
     site = Site("hf-unit", Names("氟化氢装置", "HF unit"), 31.8, 120.8)
     quantity = Quantity("hf", Names("氟化氢", "HF"), "µg/m³", Location.WORKPLACE, 0.0, 50_000.0)
@@ -79,9 +97,10 @@ def catalogue(*channels: ChannelRoute) -> Catalogue:
         quantities={"hf": quantity},
         limits=(limit(), quality_limit()),
         replaces={},
-        alerts=Alerts(channels),
+        alerts=Alerts(channels, grouping or Grouping()),
         settings=Settings(),
         version="test",
+        oncall=oncall or OnCall(),
     )
 
 
@@ -134,3 +153,42 @@ class Said:
 
     def __call__(self, line: str) -> None:
         self.lines.append(line)
+
+
+def contact(person: str, name: str = "phone", **more: Any) -> ChannelRoute:
+    """Return a contact of ``person`` on the terminal, if nothing else is said."""
+    route = ChannelRoute(f"{person}.{name}", ChannelKind.TERMINAL, Reference(ReferenceKind.TEXT, ""), grouped=True)
+    return msgspec.structs.replace(route, **more)
+
+
+def person(name: str, *contacts: ChannelRoute, language: str = "zh") -> Person:
+    """Return somebody with ``contacts``, a telephone if none is given."""
+    return Person(name, Names(name, name), language, contacts or (contact(name),))
+
+
+def roster(*steps: Step, people: Sequence[Person] = (), until: Until = Until.ACKNOWLEDGED, **more: Any) -> OnCall:
+    """Return a roster with one chain for everything; its people are those named, with a telephone each otherwise."""
+    named = [told.removeprefix("person:") for step in steps for told in step.tell if told.startswith("person:")]
+    known = {name: person(name) for name in named} | {one.name: one for one in people}
+    chain = Chain("all", Names("全部", "all"), steps, until=until)
+    return OnCall(people=known, chains=(chain,), **more)
+
+
+def step(*names: str, minutes: float = 0, **more: Any) -> Step:
+    """Return a step that tells ``names`` after so many minutes."""
+    return Step(tuple(f"person:{name}" for name in names), after=round(minutes * 60_000), **more)
+
+
+def standing(told: Transition, **changes: Any) -> dict[str, Any]:
+    """Return the snapshot of an alarm of whose page ``told`` nobody has taken note."""
+    snapshot = {
+        "occurrence": told.occurrence,
+        "raised_t": told.t,
+        "acknowledgement": "unacknowledged",
+        "availability": "in-service",
+        "condition": "active",
+        "latched": False,
+        "paged": told.version,
+        "acknowledged_by": "",
+    }
+    return {**snapshot, **changes}

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import itertools
 import json
 import logging
 import os
-import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,129 +19,29 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from alerts.channels import Channel, Outcome, Permanent, Sent, Transient, Unusable
+from alerts.channels import Content, Outcome, Permanent, Sent, Transient, Unusable
 from alerts.channels.apprise import AppriseChannel
 from alerts.channels.webhook import WebhookChannel, webhook_id
-from alerts.delivery import LANE, Configured, Delivery, open_channels, routes_of
-from alerts.messages import Message, compose
-from alerts.tasks import cancel
+from alerts.delivery import open_channels, routes_of
+from alerts.messages import Addresses, Message, compose
+from alerts.sending import LANE
 from park.alarms import Event
-from park.catalogue import ChannelKind, ChannelRoute, Reference
+from park.catalogue import ChannelKind, Reference
 from storage import names
-from storage.clock import Clock, SystemClock
-from storage.outbox import LEASE, Counts, Outbox, Page, Record, Result, Send, connect, page_id, send_id
+from storage.clock import SystemClock
+from storage.entries import occurrence_id
+from storage.outbox import LEASE, Counts, End, Expansion, Page, Record, Result, Send, page_id, send_id
 from storage.settings import Settings
 from tests import alerting
 from tests.alerting import SECRET, Said, StoppedClock, catalogue, numbered, route, transition
 from tests.catchers import Answer, Catcher, MailCatcher
+from tests.posting import CONSOLE, Scripted, delivering, eventually, outbox_at, until
 from tests.servers import Redis
 
 # Apprise's e-mail plugin imports a module that Python 3.13 has dropped.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 ROOT = Path(__file__).resolve().parent.parent
-CONSOLE = "http://127.0.0.1:8100"
-
-
-def text_of(reference: Reference) -> str:
-    """Return a reference's own text; other kinds are not there."""
-    return {"text": reference.value}[reference.kind.value]
-
-
-async def until(what: Callable[[], object], within: float = 15.0) -> None:
-    """Wait until ``what()`` is true."""
-    async with asyncio.timeout(within):
-        while not what():  # noqa: ASYNC110 - what others do has no event to wait for
-            await asyncio.sleep(0.01)
-
-
-async def eventually(what: Callable[[], Awaitable[object]], within: float = 15.0) -> None:
-    """Wait until awaiting ``what()`` gives something true."""
-    async with asyncio.timeout(within):
-        while not await what():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
-@dataclass
-class Post:
-    """A running delivery process and its outbox."""
-
-    outbox: Outbox
-    delivery: Delivery
-    said: Said
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def put(self, *transitions: Any) -> None:
-        for each in transitions:
-            await self.outbox.put(each, each.at)
-
-    async def ended(self, count: int) -> list[Record]:
-        """Wait for ``count`` ends; oldest first."""
-
-        async def enough() -> bool:
-            return len(await self.outbox.delivered(10_000)) >= count
-
-        await eventually(enough)
-        return (await self.outbox.delivered(10_000))[::-1]
-
-
-@contextlib.asynccontextmanager
-async def outbox_at(url: str, holder: str = "test") -> AsyncIterator[Outbox]:
-    redis = connect(url)
-    try:
-        yield Outbox(redis, holder)
-    finally:
-        await redis.aclose()
-
-
-@contextlib.asynccontextmanager
-async def delivering(
-    url: str,
-    *routes: ChannelRoute,
-    channels: Mapping[str, Channel] | None = None,
-    clock: Clock | None = None,
-    chance: Callable[[], float] = lambda: 0.0,
-) -> AsyncIterator[Post]:
-    """Run a delivery process with ``routes``."""
-    opened = {**open_channels(routes, text_of), **(channels or {})}
-    said = Said()
-    async with outbox_at(url, secrets.token_hex(4)) as outbox:
-        configured = Configured(catalogue(*routes), routes, opened, CONSOLE)
-        post = Post(outbox, Delivery(outbox, configured, clock or SystemClock(), chance, said), said)
-        running = asyncio.create_task(post.delivery.run(post.stop))
-        try:
-            yield post
-            post.stop.set()
-            await asyncio.wait_for(running, 10)
-        finally:
-            await cancel([running])
-            for channel in opened.values():
-                await channel.close()
-
-
-class Scripted:
-    """A channel that answers as it is told, and can be held up."""
-
-    def __init__(self, *outcomes: Outcome, attempts: int = 12, at_once: int = 8) -> None:
-        self.attempts = attempts
-        self.at_once = at_once
-        self.sent: list[str] = []
-        self.open = asyncio.Event()
-        self.open.set()
-        self._outcomes = iter(outcomes)
-
-    async def send(self, delivery: str, message: Message, language: str, now: int) -> Outcome:
-        del message, language, now
-        self.sent.append(delivery)
-        await self.open.wait()
-        return next(self._outcomes, Sent())
-
-    def reached(self, count: int) -> bool:
-        """Whether that many were sent."""
-        return len(self.sent) >= count
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 # --- a page's way ------------------------------------------------------------------------------------------------
@@ -200,7 +96,7 @@ def test_since_is_not_taken_from_another_occurrence(redis: Redis) -> None:
             await outbox.redis.hset(names.ALARMS, transition().alarm, json.dumps({"occurrence": 2, "raised_t": 5}))
             await outbox.put(transition(), 0)
             (item,) = (await outbox.claim(now=0, most=10)).items
-            return item.situation.since
+            return item.situation.since(transition())
 
     assert asyncio.run(scenario()) is None
 
@@ -334,7 +230,7 @@ def attempt_at(url: str, **more: Any) -> Outcome:
 
 
 def alerting_message() -> Message:
-    return compose(transition(), catalogue(), sensor=None, since=None, console_url=CONSOLE)
+    return compose(transition(), catalogue(), sensor=None, since=None, addresses=Addresses(CONSOLE))
 
 
 def test_nobody_there_is_passing_and_names_no_address() -> None:
@@ -352,7 +248,7 @@ def test_a_receiver_that_never_answers_is_given_up(catcher: Catcher) -> None:
 
 def test_a_defect_in_a_channel_costs_an_attempt_not_the_process(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Scripted):
-        async def send(self, delivery: str, message: Message, language: str, now: int) -> Outcome:
+        async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
             if not self.sent:
                 self.sent.append(delivery)
                 raise ZeroDivisionError
@@ -393,7 +289,7 @@ def test_a_crash_between_sending_and_recording_repeats_and_never_loses(redis: Re
     class DiesAfterSending(WebhookChannel):
         died = False
 
-        async def send(self, delivery: str, message: Message, language: str, now: int) -> Outcome:
+        async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
             await super().send(delivery, message, language, now)
             self.died = True
             await asyncio.sleep(3600)
@@ -407,8 +303,8 @@ def test_a_crash_between_sending_and_recording_repeats_and_never_loses(redis: Re
         await post.put(transition())
         await until(lambda: channel.died)
         # Neither a clean stop nor a release: what kill -9 leaves behind.
-        post.delivery._hands.clear()
-        post.delivery._tasks.clear()
+        post.delivery.sender.hands.clear()
+        post.delivery.sender.tasks.clear()
         await dying.__aexit__(None, None, None)
         async with delivering(redis.url, to, clock=clock) as other:
             before = await other.outbox.counts(clock.now())
@@ -473,10 +369,10 @@ def test_only_the_holder_gives_back_renews_or_fails_what_it_holds(redis: Redis) 
             await two.claim(now=10, most=1, lease=10)
             await one.renew([page], now=10, lease=1000)
             await one.defer(page, due=5000)
-            assert not await one.finish(Record(id=page, result=Result.FAILED))
+            assert not await one.finish(End(page, [Record(id=page, result=Result.FAILED)], guarded=True), 10)
             assert await two.redis.zscore(names.OUTBOX, page) == 20
             assert await one.delivered() == []
-            assert await two.finish(Record(id=page, result=Result.UNDELIVERABLE))
+            assert await two.finish(End(page, [Record(id=page, result=Result.UNDELIVERABLE)], guarded=True), 10)
 
     asyncio.run(scenario())
 
@@ -486,13 +382,18 @@ def test_a_repetition_is_counted(redis: Redis) -> None:
         async with outbox_at(redis.url) as outbox:
             await outbox.put(transition(), 0)
             await outbox.claim(now=0, most=1)
-            sent = Record(id=page_id(transition()), result=Result.SENT)
-            assert await outbox.finish(sent)
-            assert not await outbox.finish(sent)
+            sent = End(page_id(transition()), [Record(id=page_id(transition()), result=Result.SENT)])
+            assert await outbox.finish(sent, 0)
+            assert not await outbox.finish(sent, 0)
             return await outbox.counts(0)
 
     counts = asyncio.run(scenario())
     assert (counts.sent, counts.repeated) == (2, 1)
+
+
+def expanding(page: str, *sends: Send) -> Expansion:
+    """An expansion of ``page`` into ``sends``."""
+    return Expansion(page, "new-materials", occurrence_id(transition()), sends=list(sends))
 
 
 def test_expanding_twice_makes_one_send(redis: Redis) -> None:
@@ -501,7 +402,8 @@ def test_expanding_twice_makes_one_send(redis: Redis) -> None:
     async def scenario() -> tuple[frozenset[str], frozenset[str]]:
         async with outbox_at(redis.url) as outbox:
             await outbox.put(transition(), 0)
-            return await outbox.expand(page_id(transition()), [send], 0), await outbox.expand("page:x", [send], 0)
+            expansion = expanding(page_id(transition()), send)
+            return (await outbox.expand(expansion, 0)).ours, (await outbox.expand(expansion, 0)).ours
 
     first, second = asyncio.run(scenario())
     assert first == {send_id(transition(), "env")}
@@ -528,7 +430,7 @@ def test_a_send_to_a_channel_that_is_gone_fails_visibly(redis: Redis) -> None:
     async def scenario() -> list[Record]:
         async with outbox_at(redis.url) as outbox:
             await outbox.put(transition(), 0)
-            await outbox.expand(page_id(transition()), [send], 0, lease=0)
+            await outbox.expand(expanding(page_id(transition()), send), 0, lease=0)
         async with delivering(redis.url) as post:
             return await post.ended(1)
 
@@ -658,6 +560,23 @@ def test_a_stop_gives_back_what_is_under_way(redis: Redis) -> None:
     assert (counts.waiting, counts.due, counts.sent, counts.failed) == (3, 3, 0, 0)
 
 
+def test_what_a_stop_cut_short_may_arrive_twice_and_is_counted(redis: Redis) -> None:
+    stuck = Scripted(at_once=1)
+    stuck.open.clear()
+    to = route("env", "http://x")
+
+    async def scenario() -> tuple[list[Record], Counts]:
+        async with delivering(redis.url, to, channels={"env": stuck}) as post:
+            await post.put(*(numbered(number) for number in range(3)))
+            await until(lambda: stuck.sent)
+        async with delivering(redis.url, to, channels={"env": Scripted()}) as other:
+            return await other.ended(3), await other.outbox.counts(0)
+
+    records, counts = asyncio.run(scenario())
+    assert [record.id for record in records if record.taken_over] == [stuck.sent[0]]
+    assert counts.taken_over == 1
+
+
 def test_a_heartbeat_says_that_delivery_lives(redis: Redis) -> None:
     async def scenario() -> Any:
         async with delivering(redis.url) as post:
@@ -728,7 +647,7 @@ def test_a_reference_that_leads_nowhere_makes_an_unusable_channel() -> None:
     def nowhere(_: Reference) -> str:
         raise KeyError("DUTY_URL")
 
-    (channel,) = open_channels([route("duty", "x")], nowhere).values()
+    (channel,) = open_channels(catalogue(), [route("duty", "x")], nowhere, Said()).values()
     assert isinstance(channel, Unusable)
     outcome = asyncio.run(channel.send("x", alerting_message(), "en", 0))
     assert outcome == Permanent("the channel can't be used: 'DUTY_URL'")

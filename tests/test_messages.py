@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from alerts import backoff, words
-from alerts.messages import Message, compose, duration, line, number, payload
+from alerts.messages import Addresses, Message, compose, duration, line, number, payload
 from alerts.plan import plan
 from park.alarms import Event, Notify, State, Transition
 from park.catalogue import ChannelKind
@@ -24,7 +24,9 @@ def message(event: Event = Event.RAISED, *, since: int | None = None, **changes:
 
 
 def of(transition: Transition, *, since: int | None = None) -> Message:
-    return compose(transition, alerting.catalogue(), sensor=alerting.sensor(), since=since, console_url=f"{CONSOLE}/")
+    return compose(
+        transition, alerting.catalogue(), sensor=alerting.sensor(), since=since, addresses=Addresses(f"{CONSOLE}/")
+    )
 
 
 # --- texts -------------------------------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ def test_a_limit_that_was_taken_out_is_named_by_its_id() -> None:
 
 def test_places_without_names_stand_for_themselves() -> None:
     unknown = alerting.transition(series="elsewhere/plant/x-1/co", alarm="elsewhere.plant.x-1.co.hf-high")
-    composed = compose(unknown, alerting.catalogue(), sensor=None, since=None, console_url=CONSOLE)
+    composed = compose(unknown, alerting.catalogue(), sensor=None, since=None, addresses=Addresses(CONSOLE))
     assert composed.text("en").title.startswith("[HIGH] alarm: elsewhere, plant, x-1: co 5.1")
 
 
@@ -192,7 +194,15 @@ def test_the_json_keeps_its_schema() -> None:
         "provenance": "verified",
         "why": "",
         "by": "parkwatch",
-        "links": {"alarm": "http://127.0.0.1:8100/?alarm=new-materials.hf-unit.hf-01.hf.hf-high"},
+        "links": {
+            "alarm": "http://127.0.0.1:8100/?alarm=new-materials.hf-unit.hf-01.hf.hf-high",
+            "panel": None,
+            "acknowledge": None,
+        },
+        "chattering": False,
+        "first_up": False,
+        "step": None,
+        "person": "",
     }
     assert data["labels"]["sensor"] == {"zh": "氟化氢一号探头", "en": "HF detector 1"}
     assert data["guidance"]["respond_within_s"] == 120

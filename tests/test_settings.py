@@ -14,11 +14,12 @@ SECRETS = {
     "PARKWATCH_INFLUX_TOKEN": "influx_token",
     "PARKWATCH_WEBHOOK_URL": "webhook_url",
     "PARKWATCH_WEBHOOK_SECRET": "webhook_secret",
+    "PARKWATCH_PULSE_URL": "pulse_url",
 }
 
 
 #: What such a setting may hold: some must be addresses.
-PREFIX = {"PARKWATCH_MQTT_URL": "mqtt://", "PARKWATCH_REDIS_URL": "redis://"}
+PREFIX = {"PARKWATCH_MQTT_URL": "mqtt://", "PARKWATCH_REDIS_URL": "redis://", "PARKWATCH_PULSE_URL": "https://"}
 
 
 def settings(home: Path, **environ: str) -> Settings:
@@ -113,7 +114,9 @@ def test_empty_secret_file_is_no_secret(tmp_path: Path) -> None:
     assert settings(tmp_path, PARKWATCH_WEBHOOK_SECRET_FILE=str(file)).webhook_secret is None
 
 
-@pytest.mark.parametrize("name", ["PARKWATCH_MQTT_URL", "PARKWATCH_REDIS_URL", "PARKWATCH_INFLUX_URL"])
+@pytest.mark.parametrize(
+    "name", ["PARKWATCH_MQTT_URL", "PARKWATCH_REDIS_URL", "PARKWATCH_INFLUX_URL", "PARKWATCH_PULSE_URL"]
+)
 def test_what_is_no_address_is_refused_without_quoting_it(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} is no address: write ") as refused:
         Settings.from_environment({"PARKWATCH_HOME": str(tmp_path), name: "user:secret@127.0.0.1:1"})

@@ -9,7 +9,11 @@ from typing import Protocol
 
 import msgspec
 
+from alerts.grouping import Digest
 from alerts.messages import Message
+
+Content = Message | Digest
+"""What is sent: one alarm, or many of a zone in one."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -51,7 +55,7 @@ class Channel(Protocol):
         """How many messages may be under way at the same time."""
         ...
 
-    async def send(self, delivery: str, message: Message, language: str, now: int) -> Outcome:
+    async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
         """Send ``message``; ``delivery`` identifies it over all repetitions, ``now`` is the time in ms."""
         ...
 
@@ -69,7 +73,7 @@ class Unusable:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    async def send(self, delivery: str, message: Message, language: str, now: int) -> Outcome:
+    async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
         """Refuse."""
         del delivery, message, language, now
         return Permanent(self._reason)

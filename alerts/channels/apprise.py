@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
-from alerts.channels import Outcome, Sent, Transient
-from alerts.messages import Message
+from alerts.channels import Content, Outcome, Sent, Transient
 from park.alarms import Notify
 from park.words import Priority
 
@@ -44,7 +43,7 @@ class AppriseChannel:
         self._service = str(self._apprise[0].service_name)
         self._longest = longest
 
-    async def send(self, delivery: str, message: Message, language: str, now: int) -> Outcome:
+    async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
         """Send the text in ``language``."""
         del delivery, now
         try:
@@ -59,7 +58,7 @@ class AppriseChannel:
     async def close(self) -> None:
         """Nothing stays open."""
 
-    def _notify(self, message: Message, language: str) -> bool:
+    def _notify(self, message: Content, language: str) -> bool:
         text = message.text(language)
         try:
             return bool(
@@ -75,7 +74,7 @@ class AppriseChannel:
 _TYPES = {Priority.CRITICAL: NotifyType.FAILURE, Priority.HIGH: NotifyType.FAILURE}
 
 
-def _type(message: Message) -> NotifyType:
+def _type(message: Content) -> NotifyType:
     if message.notify is not Notify.PAGE:
         return NotifyType.SUCCESS
     return _TYPES.get(message.priority, NotifyType.WARNING)

@@ -10,8 +10,10 @@ import httpx
 from httpx import codes
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-from alerts.channels import Outcome, Permanent, Sent, Transient
-from alerts.messages import Message, payload
+from alerts import grouping, messages
+from alerts.channels import Content, Outcome, Permanent, Sent, Transient
+from alerts.channels.targets import Forbidden, Targets, TargetTransport
+from alerts.messages import Message
 
 TIMEOUT = httpx.Timeout(5.0, connect=3.0)
 _TRY_LATER = frozenset({codes.REQUEST_TIMEOUT, codes.TOO_EARLY, codes.TOO_MANY_REQUESTS})
@@ -23,29 +25,33 @@ class WebhookChannel:
     """POSTs to one address; any 2xx answer means that the receiver has it.
 
     ``secret`` is ``whsec_<base64>``; without one messages go out unsigned. Redirects are not followed: they
-    would carry what happens in the park to an address that nobody configured. Raises ``ValueError`` if address
-    or secret can't be used; the text holds neither.
+    would carry what happens in the park to an address that nobody configured. ``targets`` are the addresses it may
+    connect to. Raises ``ValueError`` if address or secret can't be used; the text holds neither.
     """
 
     attempts = 12
     at_once = 8
 
-    def __init__(self, url: str, secret: str | None, *, timeout: httpx.Timeout = TIMEOUT) -> None:
+    def __init__(
+        self, url: str, secret: str | None, *, timeout: httpx.Timeout = TIMEOUT, targets: Targets | None = None
+    ) -> None:
         self._url = _address(url)
         self._signer = _signer(secret) if secret else None
+        limits = httpx.Limits(max_connections=self.at_once, max_keepalive_connections=self.at_once)
         self._client = httpx.AsyncClient(
             timeout=timeout,
             follow_redirects=False,
             # The address is the operator's own: no detour that the environment asks for, and no .netrc password.
             trust_env=False,
-            limits=httpx.Limits(max_connections=self.at_once, max_keepalive_connections=self.at_once),
+            limits=limits,
+            transport=TargetTransport(targets, self.at_once) if targets else None,
             headers={"content-type": "application/json", "user-agent": "parkwatch"},
         )
 
-    async def send(self, delivery: str, message: Message, language: str, now: int) -> Outcome:
+    async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
         """POST the message; it carries both languages, so ``language`` does not matter."""
         del language
-        body = payload(message)
+        body = messages.payload(message) if isinstance(message, Message) else grouping.payload(message)
         try:
             # Streamed, and the answer's body left alone: the status says it all, a receiver can't fill our memory.
             async with self._client.stream(
@@ -55,6 +61,8 @@ class WebhookChannel:
                 if _is_short(answer):
                     # Read to its end, so that the connection can be used again.
                     await answer.aread()
+        except Forbidden as error:
+            return Permanent(str(error))
         except httpx.TransportError as error:
             return Transient(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
         return outcome
