@@ -23,10 +23,12 @@ class Onboarding:
         self._unsaved: dict[str, Sensor] = {}
         self._gateways: dict[str, tuple[str, int]] = {}
         self._revisions: list[int] = []
+        self._era = ""
         self._forgotten: dict[str, Sensor] = {}
 
     def load(self, directory: Directory) -> None:
         """Learn what the directory knows."""
+        self._era = directory.era()
         self._known = {**directory.all(), **self._unsaved}
 
     def sensor(self, key: str) -> Sensor:
@@ -76,14 +78,15 @@ class Onboarding:
 
         If Redis has lost the directory, it is told again all that is known here. Raises ``redis.RedisError``.
         """
+        era = directory.era()
+        if era != self._era:
+            self._era = era
+            self._unsaved = dict(self._known)
+            return []
         revisions = [directory.revision(zone) for zone in self._catalogue.zones]
         if revisions == self._revisions:
             return []
-        lost = any(now < before for now, before in zip(revisions, self._revisions, strict=False))
         self._revisions = revisions
-        if lost:
-            self._unsaved = dict(self._known)
-            return []
         there = directory.all()
         gone = [key for key in self._known if key not in there and key not in self._unsaved]
         self._forgotten |= {key: self._known.pop(key) for key in gone}

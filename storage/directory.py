@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from typing import cast
+
 import msgspec
 import redis
 
@@ -60,6 +63,11 @@ class Directory:
         removed = self.client.hdel(names.SENSORS, key)
         self.client.hincrby(names.SENSORS_REVISION, key.split("/", 1)[0], 1)
         return bool(removed)
+
+    def era(self) -> str:
+        """Return a word that changes when Redis has lost everything."""
+        self.client.set(names.ERA, secrets.token_hex(8), nx=True)
+        return cast("bytes", self.client.get(names.ERA) or b"").decode()
 
     def revision(self, zone: str) -> int:
         """A number that changes whenever a sensor of the zone does."""

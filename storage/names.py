@@ -57,6 +57,8 @@ FLOODS = "pw:floods"
 CHAINS = "pw:chains"
 SENSORS = "pw:sensors"
 SENSORS_REVISION = "pw:sensors:rev"
+#: A random word as old as what Redis knows: another one means that Redis has lost everything in between.
+ERA = "pw:era"
 GATEWAYS = "pw:gateways"
 QUARANTINE = "pw:quarantine"
 QUARANTINE_COUNTS = "pw:quarantine:counts"

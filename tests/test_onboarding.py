@@ -236,7 +236,6 @@ def test_a_redis_that_has_lost_everything_is_told_again(park: Park) -> None:
     sensor = park.new_sensor()
     _describe(park, sensor, location="ambient", quantities={"no2": {"unit": "ug/m3"}})
     before = _registered(park, sensor)
-    # Ingest knows the directory's revision once it has looked at it, which it does with every heartbeat.
     park.wait_until_acknowledged()
     park.redis.flushall()
 

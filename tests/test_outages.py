@@ -21,6 +21,7 @@ from storage.settings import Settings
 from tests.catchers import Catcher
 from tests.conftest import ROOT, environment_of
 from tests.engineer import HIGH, LIMIT, SITE, Engineer, Park
+from tests.logins import write_users
 from tests.pieces import Piece, Spawn
 from tests.servers import Influx, Mosquitto, Redis, Server, eventually
 from tests.whole import SHARD, Whole
@@ -127,6 +128,8 @@ def scene(tmp_path: Path, spawn_piece: Spawn, catcher: Catcher) -> Iterator[Scen
     # Its roster is for the zones that are no more.
     (config / "oncall.yaml").unlink()
     environment = environment_of(mosquitto, redis, influx, "park", tmp_path / "home")
+    (tmp_path / "home").mkdir()
+    write_users(tmp_path / "home" / "users.json")
     whole = Whole({**environment, "PARKWATCH_CONFIG": str(config)}, spawn_piece, influx, catcher)
     scene = Scene(whole, spawn_piece, mosquitto, redis, influx)
     yield scene
