@@ -22,7 +22,7 @@ from typing import assert_never
 import msgspec
 from redis.exceptions import RedisError
 
-from alerts import grouping, messages
+from alerts import escalation, grouping, messages
 from alerts.channels import Channel, Content, Unusable
 from alerts.channels.apprise import AppriseChannel
 from alerts.channels.targets import Targets
@@ -33,9 +33,11 @@ from alerts.grouping import Digest
 from alerts.messages import Addresses, Message
 from alerts.opening import Opener, Opening, contacts_of
 from alerts.plan import ENV, environment_route
-from alerts.sending import Configured, Hand, Means, Say, Sender, line_of
+from alerts.printing import Printer, unhinder_log
+from alerts.sending import Configured, Hand, Means, Say, Sender, line_of, record_of
 from alerts.tasks import cancel
 from park import floods
+from park.alarms import Notify
 from park.catalogue import Catalogue, ChannelKind, ChannelRoute, Reference
 from park.floods import Flood
 from park.oncall import operators
@@ -101,6 +103,7 @@ class Delivery:
         self._opener = Opener(configured)
         self.sender = Sender(configured, Means(outbox, self._steady, clock, chance, say, self._faults))
         self._claimed: set[str] = set()
+        self._read_by_people = frozenset(route.name for route in configured.routes if route.groups)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop``; then finish what is under way, for a moment, and give the rest back."""
@@ -121,7 +124,7 @@ class Delivery:
         while not stopping.done():
             claim = await self._steady(lambda: self._outbox.claim(self._clock.now(), AT_ONCE))
             self._claimed = {item.id for item in claim.items}
-            await asyncio.gather(*(self._take_up(item) for item in claim.items))
+            await asyncio.gather(*(self._handle(item) for item in claim.items))
             self._claimed.clear()
             if len(claim.items) < AT_ONCE:
                 # That was all that is due; what has come since has left its word in the wake list.
@@ -140,6 +143,15 @@ class Delivery:
 
     # -- one entry -----------------------------------------------------------------------------------------
 
+    async def _handle(self, item: Item) -> None:
+        """Take up an entry; a defect that it meets costs the others nothing, and the entry not its place."""
+        try:
+            await self._take_up(item)
+        except Exception:
+            # It comes back when its lease ends, and is loud each time: a page must not vanish because of a mistake.
+            log.exception("%s meets a defect and is NOT delivered; it is tried again in %d s", item.id, LEASE // 1000)
+            await self._steady(self._outbox.note_defect)
+
     async def _take_up(self, item: Item) -> None:
         self._faults.passing(Point.CLAIMED)
         match item.body:
@@ -152,8 +164,7 @@ class Delivery:
                 now = self._clock.now()
                 await self._open(self._opener.step(item.id, item.body, item.situation, now), now)
             case Send():
-                message = _content(item.body) or self._opener.compose(item.body.transition, item.situation)
-                await self._again(item, item.body, message)
+                await self._retry(item, item.body)
             case Bucket():
                 await self._seal(item.body)
             case Group():
@@ -195,6 +206,16 @@ class Delivery:
         if opening.expansion.count:
             await self._mind_flood(opening.expansion.zone, expanded)
 
+    async def _retry(self, item: Item, send: Send) -> None:
+        """Take up a message by itself, unless it is a return that people would take for how things stand now."""
+        read_by_people = bool(send.person) or send.channel in self._read_by_people
+        if read_by_people and escalation.overtaken(send.transition, item.situation.standing):
+            end = End(item.id, [_overtaken(item.id, send, self._clock.now())], guarded=True)
+            await self._steady(lambda: self._outbox.finish(end, self._clock.now()))
+            return
+        message = _content(send) or self._opener.compose(send.transition, item.situation)
+        await self._again(item, send, message)
+
     async def _again(self, item: Item, letter: Letter, message: Content) -> None:
         """Take up a message whose retry is due, or whose holder has died."""
         if item.taken_over and item.id not in self.sender.hands:
@@ -206,7 +227,8 @@ class Delivery:
     async def _seal(self, bucket: Bucket) -> None:
         """Make one message of what has gathered, and hand it over."""
         claimed = self._clock.now()
-        sends, unreadable = await self._steady(lambda: self._outbox.gathered(bucket))
+        found, unreadable = await self._steady(lambda: self._outbox.gathered(bucket))
+        sends, overtaken = await self._still_true(found)
         flood = bucket.flood or (await self._recent(bucket.zone))[1]
         self._faults.passing(Point.GATHERED)
         message = self._together(list(sends.values()), flood, bucket.flood_ended) if sends else None
@@ -216,10 +238,11 @@ class Delivery:
         ]
         for record in broken:
             log.error("%s %s; it is recorded as failed", record.id, record.reason)
+        records = [*broken, *(_overtaken(id_, send, claimed) for id_, send in overtaken.items())]
         window = self._grouping.flood_summary if flood and not bucket.flood_ended else self._grouping.window
         id_ = await self._steady(
             lambda: self._outbox.seal(
-                bucket, [*sends, *unreadable], group, broken, window=window, now=self._clock.now()
+                bucket, [*found, *unreadable], group, records, window=window, now=self._clock.now()
             )
         )
         if id_ and group and message:
@@ -227,6 +250,17 @@ class Delivery:
             hand = Hand(id_, group, message, claimed)
             await self.sender.hand_over(hand)
             self.sender.announce(line_of(message), [hand])
+
+    async def _still_true(self, found: Mapping[str, Send]) -> tuple[dict[str, Send], dict[str, Send]]:
+        """Part messages that people are to read from those that have been overtaken."""
+        returns = {send.transition.alarm for send in found.values() if send.transition.notify is Notify.NOTICE}
+        standings = await self._steady(lambda: self._outbox.standings(returns))
+        overtaken = {
+            id_: send
+            for id_, send in found.items()
+            if escalation.overtaken(send.transition, standings.get(send.transition.alarm))
+        }
+        return {id_: send for id_, send in found.items() if id_ not in overtaken}, overtaken
 
     def _together(self, sends: list[Send], flood: Flood | None, flood_ended: int) -> Content:
         """Return one message for ``sends`` (at least one); the message itself if there is but one."""
@@ -339,6 +373,21 @@ def _grouped(bucket: Bucket, sends: Iterable[Send], message: Content, now: int) 
     return Group(bucket.zone, bucket.channel, bare[0].language, bare, content, queued=now)
 
 
+def _overtaken(id_: str, send: Send, now: int) -> Record:
+    """Return the record of a return that was not told, since the alarm is active again."""
+    return record_of(
+        id_,
+        send.transition,
+        Result.UNWANTED,
+        "raised again before this return was told",
+        channel=send.channel,
+        attempts=send.attempts,
+        claimed=now,
+        ended=now,
+        person=send.person,
+    )
+
+
 def _turn(before: Flood | None, after: Flood | None) -> Result | None:
     """Return whether a flood begins or ends; ``None``: it goes on."""
     if before is None:
@@ -431,9 +480,14 @@ def open_channels(
 
 @contextlib.asynccontextmanager
 async def opened(
-    settings: Settings, catalogue: Catalogue, resolve: Resolve, now: Clock, faults: Faults | None = None
+    settings: Settings,
+    catalogue: Catalogue,
+    resolve: Resolve,
+    now: Clock,
+    say: Say,
+    faults: Faults | None = None,
 ) -> AsyncIterator[Delivery]:
-    """Wire a delivery process, and close what it opened."""
+    """Wire a delivery process, and close what it opened. ``say`` prints a page's line."""
     routes = routes_of(catalogue, settings)
     if not routes and not catalogue.oncall.chains:
         log.error("no channel is configured: pages reach NOBODY until config/alerts.yaml or oncall.yaml names one")
@@ -449,12 +503,6 @@ async def opened(
         await redis.aclose()
 
 
-def say(text: str) -> None:
-    """Print a page's line at once, also into a pipe."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 def serve(settings: Settings, catalogue: Catalogue, resolve: Resolve, faults: Faults | None = None) -> None:
     """Run a delivery process until SIGTERM or SIGINT; ``faults`` are for tests."""
     # Both log every request with its address, and an address may hold a token.
@@ -467,5 +515,11 @@ async def _serve(settings: Settings, catalogue: Catalogue, resolve: Resolve, fau
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with opened(settings, catalogue, resolve, SystemClock(), faults) as delivery:
-        await delivery.run(stop)
+    lines, logged = Printer(sys.stdout.fileno()), Printer(sys.stderr.fileno())
+    unhinder_log(logged)
+    try:
+        async with opened(settings, catalogue, resolve, SystemClock(), lines.say, faults) as delivery:
+            await delivery.run(stop)
+    finally:
+        lines.close()
+        logged.close()

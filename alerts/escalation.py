@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from park.alarms import Transition
+from park.alarms import Notify, Transition
 from park.channels import ChannelRoute
 from park.oncall import Call, Chain, OnCall, Until, calls, people_of
 from park.words import Priority
@@ -69,6 +69,15 @@ def ended(transition: Transition, standing: Standing | None, until: Until) -> st
     if until is Until.RETURNED and not standing.stands:
         return "the alarm has returned to normal"
     return ""
+
+
+def overtaken(transition: Transition, standing: Standing | None) -> bool:
+    """Whether a return that has not left yet is no longer true: the alarm has been raised again and is active.
+
+    Told now, after the newer page, it would read as if that were over.
+    """
+    returned = transition.notify is Notify.NOTICE
+    return returned and standing is not None and standing.occurrence > transition.occurrence and standing.stands
 
 
 def open_end(reason: str, standing: Standing | None) -> bool:

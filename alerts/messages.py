@@ -85,7 +85,7 @@ class Message(msgspec.Struct, frozen=True):
     ``<``: the way the set-point is passed. Times are RFC 3339 in UTC; ``since`` is the event time at which the
     occurrence began, ``None`` if it is no longer known. ``chattering``: one of many within a minute. ``first_up``: the
     first of its group. ``step`` is the number of the call (from 0) of the escalation chain that this is, and ``person``
-    who is called.
+    who is called. ``returned``: a call about an alarm that has returned since, and that nobody has acknowledged.
     """
 
     alarm: str
@@ -123,6 +123,7 @@ class Message(msgspec.Struct, frozen=True):
     first_up: bool = False
     step: int | None = None
     person: str = ""
+    returned: bool = False
 
     def text(self, language: str) -> Text:
         """Return what a person reads in ``language``."""
@@ -275,6 +276,11 @@ def _call(message: Message) -> Names:
     return Names(f"（第 {message.step + 1} 次呼叫）", f" (call {message.step + 1})")
 
 
+def _since_then(message: Message, language: str) -> str:
+    """Whether the alarm that somebody is called for is over by now: who is called later has not heard of that."""
+    return Names("（现已恢复）", " (returned since)").get(language) if message.returned else ""
+
+
 def cited(source: str, clause: str) -> str:
     """Return who says so and where, as far as it is known."""
     return " ".join(part for part in (source, clause) if part)
@@ -371,7 +377,7 @@ def _text(message: Message, language: str) -> Text:
     named = message.labels
     title = _TITLE.get(language).format(
         priority=words.PRIORITIES[message.priority].get(language).upper(),
-        event=words.EVENTS[message.event].get(language) + _call(message).get(language),
+        event=words.EVENTS[message.event].get(language) + _call(message).get(language) + _since_then(message, language),
         zone=named.zone.get(language),
         site=named.site.get(language),
         sensor=named.sensor.get(language),
@@ -385,8 +391,12 @@ def _text(message: Message, language: str) -> Text:
 NOBODY = "parkwatch"
 """Who has done what no person did."""
 
+_RETURNED = Names(
+    "已恢复正常，但尚无人确认；以上为报警时的数值",
+    "it has returned to normal since, and nobody has acknowledged it; the value is that of the alarm",
+)
 _FIRST_UP = Names(
-    "本联锁/报警组中最先动作的报警，通常最接近起因", "the first alarm of its group: usually the closest to the cause"
+    "本报警组中最先触发的报警，通常最接近起因", "the first alarm of its group: usually the closest to the cause"
 )
 _CHATTERING = Names(
     "一分钟内反复动作，多次报警合并通知", "it comes and goes within a minute; people are not told each time"
@@ -402,10 +412,11 @@ def _rows(message: Message, language: str) -> list[tuple[Names, str]]:
         (Names("装置", "Site"), _named(named.site, message.site, language)),
         (Names("传感器", "Sensor"), _named(named.sensor, message.sensor, language)),
         (Names("数值", "Value"), _measured(message, language)),
+        (Names("现状", "Now"), _RETURNED.get(language) if message.returned else ""),
         (Names("原因说明", "Because"), words.reason(message.why).get(language)),
         (Names("操作人", "By"), "" if message.by == NOBODY else message.by),
         (Names("首发", "First up"), _FIRST_UP.get(language) if message.first_up else ""),
-        (Names("频繁报警", "Chattering"), _CHATTERING.get(language) if message.chattering else ""),
+        (Names("抖振报警", "Chattering"), _CHATTERING.get(language) if message.chattering else ""),
         (Names("依据", "Source"), _cited(message, language)),
         (Names("开始时间", "Since"), park_time(message.since) if message.since else ""),
         (Names("事件时间", "Event time"), park_time(message.event_time)),

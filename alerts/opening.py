@@ -93,6 +93,8 @@ class Opener:
             base = quiet - planned[step.number].after
             self._hold(opening, Step(transition, step.number, base, held=True), quiet, quiet, now)
             return opening
+        if situation.standing and not situation.standing.stands:
+            opening.message = msgspec.structs.replace(opening.message, returned=True)
         self._advance(opening, chain, step, now, due=True)
         return opening
 
@@ -213,7 +215,11 @@ class Opener:
 
     def _ended(self, opening: Opening, step: Step, situation: Situation, reason: str, now: int) -> Opening:
         why = reason if escalation.open_end(reason, situation.standing) else ""
-        return self._stop(opening, step, Result.ENDED, reason, now, why=why)
+        self._stop(opening, step, Result.ENDED, reason, now, why=why)
+        if situation.standing and situation.standing.paged > step.transition.version:
+            # The newer page has a chain of its own, which may have come to its end already: that is what counts.
+            opening.expansion.chain = None
+        return opening
 
     def _exhausted(self, opening: Opening, step: Step, situation: Situation, now: int) -> Opening:
         if situation.told:

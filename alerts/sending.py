@@ -37,7 +37,7 @@ FIRST_WORD_WITHIN = 2.0
 
 _DEFER = 1_000
 
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ REASONS = {
     "limit-withdrawn": Names("限值已删除、失效或被替代", "the limit was removed, has expired or was replaced"),
     "shelving-expired": Names("搁置时间已到", "the shelving has expired"),
     "re-alarm": Names("已确认但长时间未恢复", "acknowledged, but it has not returned for long"),
-    "chattering": Names("频繁报警后的提醒", "it was chattering, so not each time was announced"),
+    "chattering": Names("抖振报警后的提醒", "it was chattering, so not each time was announced"),
     Quality.FAILURE.value: Names("传感器故障", "the sensor has failed"),
     Quality.FUNCTION_CHECK.value: Names("功能检查中", "function check"),
     Quality.MAINTENANCE_REQUIRED.value: Names("需要维护", "maintenance required"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -248,5 +249,26 @@ def _inboxes(client: redis.Redis, shards: tuple[str, ...]) -> Iterator[Finding]:
 def _outbox(client: redis.Redis, now: int) -> Iterator[Finding]:
     waiting = int(client.zcard(names.OUTBOX))
     overdue = int(client.zcount(names.OUTBOX, 0, now - _OVERDUE))
+    due = int(client.zcount(names.OUTBOX, 0, now))
     advice = "" if not overdue else "pages wait: is delivery running? do its channels answer?"
-    yield Finding("outbox", well=not overdue, state=f"{waiting} wait, {overdue} of them overdue", advice=advice)
+    state = f"{waiting} wait, {due} of them due, {overdue} overdue"
+    yield Finding("outbox", well=not overdue, state=state, advice=advice)
+    yield _delivered(client)
+
+
+#: What has not gone as it should, as people read it: counted since Redis was new, so it is no finding about now.
+_GONE_WRONG = {
+    "failed": "failed",
+    "undeliverable": "reached nobody",
+    "exhausted": "chains that nobody answered",
+    "repeated": "left twice",
+    "taken-over": "taken over from a process that died",
+    "defects": "met a defect",
+}
+
+
+def _delivered(client: redis.Redis) -> Finding:
+    counts = client.hmget(names.COUNTERS, ["delivery.sent", *(f"delivery.{name}" for name in _GONE_WRONG)])
+    sent, *others = (int(count or 0) for count in cast("list[bytes | None]", counts))
+    wrong = [f"{count} {words}" for count, words in zip(others, _GONE_WRONG.values(), strict=True) if count]
+    return Finding("delivered", well=True, state=", ".join([f"{sent} sent", *wrong]), advice="")

@@ -109,7 +109,7 @@ NO_CONTENT = msgspec.Raw(b"null")
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """An alarm's snapshot (``pw:alarms``), as far as telling people of it goes."""
+    """An alarm's snapshot (``pw:standing``), as far as telling people of it goes."""
 
     occurrence: int
     raised_t: int

@@ -30,7 +30,8 @@ def attended(shard: str) -> str:
 
 
 # Redis, park-wide
-ALARMS = "pw:alarms"
+#: Snapshots of alarms that are not normal; named anew with the form of the records: no older one is taken for one.
+ALARMS = "pw:standing"
 JOURNAL = "pw:journal"
 JOURNAL_LENGTH = 50_000
 #: How far the journal has been copied to InfluxDB, as JSON.
@@ -47,7 +48,7 @@ OUTBOX_LATEST = "pw:outbox:latest"
 OUTBOX_HOLDERS = "pw:outbox:holders"
 #: With a zone and a channel behind it: hash id -> message that gathers there, to leave as one with others.
 OUTBOX_BUCKET = "pw:bucket:"
-#: With ``alarm:occurrence`` behind it: set of the people's contacts that were told of it; expires after a day.
+#: With ``alarm:occurrence`` behind it: set of the people's contacts that were told of it; expires after a week.
 TOLD = "pw:told:"
 #: With a zone behind it: the pages of the last minutes, by time.
 FLOOD_RECENT = "pw:flood:"

@@ -217,7 +217,8 @@ class Counts(msgspec.Struct, frozen=True):
     5 s, which a living delivery process does not let happen. ``oldest_age`` is the age (ms) of the oldest page or
     message among the 1,000 entries due first. The other numbers count since Redis was new: sent, failed after every
     attempt, undeliverable, repeated (settled more than once), retried, fell through to a person's next contact, chains
-    that were exhausted, and messages taken over from a process that had died with them, which may have left twice.
+    that were exhausted, messages taken over from a process that had died with them, which may have left twice, and
+    times that an entry met a defect.
     """
 
     waiting: int
@@ -232,6 +233,7 @@ class Counts(msgspec.Struct, frozen=True):
     fell_through: int
     exhausted: int
     taken_over: int
+    defects: int
 
 
 class _Aged(msgspec.Struct, frozen=True):
@@ -403,6 +405,17 @@ class Outbox:
         in_order = sorted(sends.items(), key=lambda entry: (entry[1].queued, entry[0]))
         return dict(in_order[:MOST_TOGETHER]), unreadable
 
+    async def standings(self, alarms: Iterable[str]) -> dict[str, Standing]:
+        """Return how those of ``alarms`` stand that are not normal and can be read."""
+        wanted = sorted(set(alarms))
+        found: Any = await self.redis.hmget(ALARMS, wanted) if wanted else []
+        standing: dict[str, Standing] = {}
+        for alarm, snapshot in zip(wanted, found, strict=True):
+            with contextlib.suppress(msgspec.DecodeError):
+                if snapshot:
+                    standing[alarm] = _decode_standing.decode(snapshot)
+        return standing
+
     async def seal(
         self,
         bucket: Bucket,
@@ -471,6 +484,10 @@ class Outbox:
             "canary", now, id=canary_id(canary.zone), zone=canary.zone, item=_text(canary), noted=_text(noted)
         )
 
+    async def note_defect(self) -> None:
+        """Count an entry that could not be taken up for a mistake of ours; it comes due again when its lease ends."""
+        await self.redis.hincrby(COUNTERS, "delivery.defects", 1)
+
     async def recent(self, zone: str, period: int, now: int) -> tuple[int, Flood | None]:
         """Return how many alarms ``zone`` had in the last ``period`` ms, and its flood."""
         count, flood = await self._call("recent", now, zone=zone, period=period)
@@ -502,6 +519,11 @@ class Outbox:
             records=_records([record] if record else []),
         )
         return bool(moved)
+
+    async def overdue(self, now: int) -> int:
+        """Return how many entries have been due for more than 5 s."""
+        count: int = await self.redis.zcount(OUTBOX, "-inf", now - OVERDUE_AFTER)
+        return count
 
     async def counts(self, now: int) -> Counts:
         """Return how the outbox stands."""
@@ -535,7 +557,10 @@ class Outbox:
         return await self._scripts[script](args=[msgspec.msgpack.encode(content)])
 
 
-_COUNTED = ("sent", "failed", "undeliverable", "repeated", "retried", "fell-through", "exhausted", "taken-over")
+_COUNTED = (
+    *("sent", "failed", "undeliverable", "repeated", "retried", "fell-through", "exhausted", "taken-over"),
+    "defects",
+)
 
 
 def _script(name: str) -> str:
@@ -570,12 +595,21 @@ def _flood(text: bytes) -> Flood | None:
     return _decode_flood.decode(text) if text else None
 
 
+def _sensor(text: bytes) -> Sensor | None:
+    """Return the sensor; ``None`` if it can't be read: a page without its name is better than none."""
+    try:
+        return _decode_sensor.decode(text)
+    except msgspec.DecodeError as error:
+        log.warning("a sensor of the directory can't be read, its messages go out without its name: %s", error)
+        return None
+
+
 def _item(id_: bytes, body: bytes, sensor: bytes, alarm: bytes, told: Sequence[bytes], taken_over: int) -> Item:
     name = id_.decode(errors="replace")
     try:
         read = _decode_body.decode(body)
         situation = Situation(
-            _decode_sensor.decode(sensor) if sensor else None,
+            _sensor(sensor) if sensor else None,
             _decode_standing.decode(alarm) if alarm else None,
             _names(told),
         )

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import os
+import threading
 from typing import Any
 
 import pytest
 
 from alerts import words
-from alerts.channels import Outcome, Permanent, Sent, Transient
+from alerts.channels import Channel, Outcome, Permanent, Sent, Transient
 from alerts.channels.targets import Targets
+from alerts.channels.terminal import TerminalChannel
 from alerts.channels.webhook import WebhookChannel
 from alerts.delivery import open_channels
 from alerts.links import Tap, read_tap
 from alerts.messages import Addresses, Message, compose, payload, personal
+from alerts.printing import Printer
 from park.alarms import Event, Transition
 from park.catalogue import Grouping
 from park.words import Priority
 from storage import names
 from storage.clock import SystemClock
-from storage.outbox import Counts, Result, canary_id, encode_canary
-from tests import alerting
-from tests.alerting import SECRET, Said, StoppedClock, catalogue, roster, route, step, transition
+from storage.outbox import Counts, Record, Result, canary_id, encode_canary
+from tests import alerting, servers
+from tests.alerting import SECRET, Said, StoppedClock, catalogue, contact, person, roster, route, step, transition
 from tests.catchers import Catcher
 from tests.posting import CONSOLE, Scripted, delivering, eventually, outbox_at, text_of, until
 from tests.servers import Redis
@@ -240,3 +244,53 @@ def test_records_tell_who_was_called(redis: Redis) -> None:
     record = asyncio.run(scenario())
     assert (record.result, record.person, record.step, record.channel) == (Result.SENT, "a", 0, "a.phone")
     assert record.taken_over is False
+
+
+# --- printing ----------------------------------------------------------------------------------------------------
+
+
+def test_a_screen_that_nobody_reads_holds_nobody_up(redis: Redis) -> None:
+    """A terminal stopped with Ctrl-S: the person's next contact is told instead."""
+    reader, writer = os.pipe()
+    printer = Printer(writer, most=10, stuck_after=0.05)
+    for _ in range(20):
+        printer.say("x" * 65_536)
+    servers.eventually(lambda: not printer.say("is anybody there?"), why="the pipe is full")
+    other = Scripted()
+    li = person("li", contact("li", "terminal"), contact("li", "phone"))
+
+    async def scenario() -> list[Record]:
+        terminal = TerminalChannel("li.terminal", "li", printer.say)
+        channels: dict[str, Channel] = {"li.terminal": terminal, "li.phone": other}
+        async with delivering(
+            redis.url, park=catalogue(oncall=roster(step("li"), people=[li])), channels=channels
+        ) as post:
+            await post.raise_(transition())
+            return await post.ended(2)
+
+    refused, sent = asyncio.run(scenario())
+    assert (refused.channel, refused.result) == ("li.terminal", Result.FAILED)
+    assert refused.reason.startswith("the terminal takes no lines")
+    assert (sent.channel, sent.result) == ("li.phone", Result.SENT)
+
+    def read() -> None:
+        with os.fdopen(reader, "rb") as file:
+            found.append(file.read())
+
+    found: list[bytes] = []
+    reading = threading.Thread(target=read)
+    reading.start()
+    printer.close(10)
+    os.close(writer)
+    reading.join(10)
+    assert b"texts were left out: nothing could be printed here" in found[0]
+    assert printer.lost == 0
+
+
+def test_a_screen_that_has_gone_for_good_is_known() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    printer = Printer(writer)
+    servers.eventually(lambda: not printer.say("is anybody there?"), why="nobody reads")
+    printer.close()
+    os.close(writer)

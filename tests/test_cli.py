@@ -292,6 +292,13 @@ def test_doctor_says_whom_the_roster_reaches(parkwatch: Terminal, config: Path) 
     assert _findings(parkwatch)["on-call"] == (True, "no roster: pages go to the channels only")
 
 
+def test_doctor_counts_what_has_gone_wrong_with_messages(parkwatch: Terminal) -> None:
+    assert _findings(parkwatch)["delivered"] == (True, "0 sent")
+    for name, count in (("sent", 12), ("failed", 2), ("exhausted", 1)):
+        parkwatch.client.hset(names.COUNTERS, f"delivery.{name}", count)
+    assert _findings(parkwatch)["delivered"] == (True, "12 sent, 2 failed, 1 chains that nobody answered")
+
+
 def test_doctor_sees_what_lags(parkwatch: Terminal) -> None:
     parkwatch.client.rpush(names.inbox(SHARD), *[b"x"] * 300)
     parkwatch.client.zadd(names.OUTBOX, {"page:x:1:1": time.time() * 1000 - 60_000, "page:y:1:1": 9e15})
@@ -300,7 +307,7 @@ def test_doctor_sees_what_lags(parkwatch: Terminal) -> None:
     assert (findings[f"inbox {SHARD}"]["well"], findings[f"inbox {SHARD}"]["state"]) == (False, "300 batches wait")
     assert "shards" in findings[f"inbox {SHARD}"]["advice"]
     assert findings["inbox new-materials.0"]["well"]
-    assert (findings["outbox"]["well"], findings["outbox"]["state"]) == (False, "2 wait, 1 of them overdue")
+    assert (findings["outbox"]["well"], findings["outbox"]["state"]) == (False, "2 wait, 1 of them due, 1 overdue")
     assert (findings["quarantine"]["well"], findings["quarantine"]["state"]) == (True, "topic 1")
 
 

@@ -153,6 +153,14 @@ def test_what_must_last_lies_in_named_volumes() -> None:
     }
 
 
+def test_links_in_messages_lead_where_people_are_served() -> None:
+    """Delivery writes the links; console and Grafana answer to them, and the console knows their signature."""
+    said = {name: SERVICES[name]["environment"] for name in ("alerts", "console", "grafana")}
+    assert said["alerts"]["PARKWATCH_CONSOLE_URL"] == said["console"]["PARKWATCH_CONSOLE_URL"]
+    assert said["alerts"]["PARKWATCH_GRAFANA_URL"] == said["grafana"]["GF_SERVER_ROOT_URL"]
+    assert said["alerts"]["PARKWATCH_SECRET_KEY_FILE"] == said["console"]["PARKWATCH_SECRET_KEY_FILE"]
+
+
 def test_redis_keeps_every_write_within_a_second() -> None:
     command = SERVICES["redis"]["command"]
     assert {"--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction"} <= set(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import json
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +248,56 @@ def test_a_receiver_that_never_answers_is_given_up(catcher: Catcher) -> None:
     assert outcome.reason.startswith("ReadTimeout")
 
 
+def test_a_receiver_that_answers_byte_by_byte_is_given_up_and_holds_nobody_up() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for byte in itertools.cycle(b"HTTP/1.1 200 OK\r\nx: y\r\n"):
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    outcome = asyncio.run(attempt_at_server(drip))
+    assert outcome == Transient("the receiver has not answered within 0.5 s")
+
+
+def test_what_follows_the_status_of_an_answer_does_not_matter() -> None:
+    """A body that never comes, or that is no gzip: the receiver has the message, and must not get it twelve times."""
+
+    def answer(head: bytes, body: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n" + head + b"\r\n" + body)
+            await writer.drain()
+
+        return serve
+
+    assert asyncio.run(attempt_at_server(answer(b"", b""))) == Sent("HTTP 200 OK")
+    assert asyncio.run(attempt_at_server(answer(b"content-encoding: gzip\r\n", b"none"))) == Sent("HTTP 200 OK")
+
+
+async def attempt_at_server(serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> Outcome:
+    """One attempt at a receiver that speaks as ``serve`` does, and hangs up when the sender has."""
+
+    async def serve_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await serve(reader, writer)
+            await reader.read()
+        writer.close()
+        gone.set()
+
+    gone = asyncio.Event()
+    server = await asyncio.start_server(serve_and_close, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    channel = WebhookChannel(f"http://127.0.0.1:{port}/", SECRET, longest=0.5)
+    try:
+        return await channel.send("send:a:1:1:env", alerting_message(), "en", SystemClock().now())
+    finally:
+        await channel.close()
+        await asyncio.wait_for(gone.wait(), 15)
+        server.close()
+        await server.wait_closed()
+
+
 def test_a_defect_in_a_channel_costs_an_attempt_not_the_process(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Scripted):
         async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
@@ -422,6 +474,37 @@ def test_an_unreadable_entry_is_recorded_and_blocks_nobody(redis: Redis, catcher
     ends = {record.id: record.result for record in records}
     assert ends["page:broken"] is ends["page:without-item"] is Result.FAILED
     assert ends[send_id(transition(), "env")] is Result.SENT
+
+
+def test_a_page_that_meets_a_defect_blocks_nobody_and_is_loud(
+    redis: Redis, catcher: Catcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A time that no calendar has stands for any mistake of ours in putting a message together."""
+    impossible = transition(alarm="new-materials.hf-unit.hf-02.hf.hf-high", t=9_000_000_000_000_000)
+
+    async def scenario() -> tuple[Counts, dict[str, int]]:
+        async with delivering(redis.url, route("env", catcher.url)) as post:
+            await post.put(impossible, transition())
+            await post.ended(1)
+            await eventually(lambda: post.outbox.redis.hget(names.COUNTERS, "delivery.defects"))
+            return await post.outbox.counts(0), await post.waiting("page")
+
+    counts, waiting = asyncio.run(scenario())
+    assert (counts.sent, counts.defects) == (1, 1)
+    assert set(waiting) == {page_id(impossible)}
+    assert "meets a defect and is NOT delivered" in caplog.text
+
+
+def test_a_sensor_that_can_not_be_read_costs_its_name_and_no_page(redis: Redis, catcher: Catcher) -> None:
+    async def scenario() -> list[Record]:
+        async with delivering(redis.url, route("env", catcher.url)) as post:
+            await post.outbox.redis.hset(names.SENSORS, alerting.sensor().key, b"{")
+            await post.put(transition())
+            return await post.ended(1)
+
+    (record,) = asyncio.run(scenario())
+    assert record.result is Result.SENT
+    assert catcher.requests[0].json["data"]["labels"]["sensor"]["zh"] == "hf-01"
 
 
 def test_a_send_to_a_channel_that_is_gone_fails_visibly(redis: Redis) -> None:

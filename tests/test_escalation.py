@@ -215,6 +215,48 @@ def test_a_new_page_takes_its_chain_over(redis: Redis) -> None:
     assert ends[send_id(worse, "b.phone", 1)][0] is Result.SENT
 
 
+def test_the_end_of_an_older_pages_chain_does_not_hide_that_of_the_newer(redis: Redis) -> None:
+    """The auditor would take the newer page's chain for missing."""
+    clock = StoppedClock()
+    worse = transition(Event.ESCALATED, version=2, priority=Priority.CRITICAL)
+
+    async def scenario() -> Any:
+        async with delivering(redis.url, park=park(roster(step("a"), step("b", minutes=30))), clock=clock) as post:
+            await post.raise_(CRITICAL)
+            await post.ended(1)
+        clock.advance(MINUTE)
+        async with delivering(redis.url, park=park(roster(step("a"))), clock=clock) as post:
+            await post.raise_(worse)
+            await post.ended(2)
+            await post.later(clock, MINUTE + escalation.LAST_WAIT)
+            await post.ended(3)
+            await post.later(clock, 30 * MINUTE)
+            await post.ended(4)
+            return await post.outbox.redis.hget(names.CHAINS, CRITICAL.alarm)
+
+    stopped = json.loads(asyncio.run(scenario()))
+    assert (stopped["version"], stopped["why"]) == (2, "exhausted")
+
+
+def test_who_is_called_after_the_return_reads_that_it_has_returned(redis: Redis) -> None:
+    clock, later = StoppedClock(), Scripted()
+    oncall = roster(step("a"), step("b", minutes=5))
+
+    async def scenario() -> None:
+        async with delivering(redis.url, park=park(oncall), channels={"b.phone": later}, clock=clock) as post:
+            await post.raise_(CRITICAL)
+            await post.ended(1)
+            await post.stands(CRITICAL, condition="inactive")
+            await post.later(clock, 5 * MINUTE)
+            await post.ended(2)
+
+    asyncio.run(scenario())
+    (message,) = later.messages
+    assert message.text("zh").title.startswith("【紧急】报警（第 2 次呼叫）（现已恢复）：")
+    assert "alarm (call 2) (returned since)" in message.text("en").title
+    assert "Now: it has returned to normal since, and nobody has acknowledged it" in message.text("en").text
+
+
 def test_a_return_is_told_to_those_who_were_told(redis: Redis) -> None:
     clock = StoppedClock()
     returned = transition(Event.RETURNED, version=2, priority=Priority.CRITICAL)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from alerts import grouping
-from alerts.channels import Permanent, Transient
+from alerts.channels import Permanent, Sent, Transient
 from alerts.grouping import Digest
 from alerts.messages import Addresses, Message
 from alerts.messages import compose as compose_message
@@ -23,7 +23,7 @@ from park.words import Priority
 from storage import names
 from storage.outbox import LEASE, Counts, Group, Outbox, Record, Result, bucket_id, send_id
 from tests import alerting
-from tests.alerting import StoppedClock, catalogue, contact, numbered, person, roster, route, step
+from tests.alerting import StoppedClock, catalogue, contact, numbered, person, roster, route, step, transition
 from tests.catchers import Catcher
 from tests.posting import CONSOLE, Post, Scripted, delivering, eventually, outbox_at, until
 from tests.servers import Redis
@@ -181,6 +181,78 @@ def test_a_page_and_its_return_in_one_message_are_one_alarm(redis: Redis) -> Non
     assert isinstance(together, Digest)
     assert (together.count, together.pages, together.notices) == (2, 1, 1)
     assert together.text("zh").title == "【高】新材料产业园 1 个报警（高 1），1 个报警恢复正常"
+
+
+def test_a_return_that_gathered_is_not_told_after_the_alarm_is_active_again(redis: Redis) -> None:
+    """A critical page leaves at once, past what gathers: its older return must not be the last that people read."""
+    clock, phone = StoppedClock(), Scripted()
+    first = transition(priority=Priority.CRITICAL)
+    returned = transition(Event.RETURNED, priority=Priority.CRITICAL, version=2)
+    again = transition(priority=Priority.CRITICAL, occurrence=2, version=3)
+
+    async def scenario() -> list[Record]:
+        async with delivering(redis.url, park=park(), channels={"a.phone": phone}, clock=clock) as post:
+            await post.raise_(first)
+            await post.ended(1)
+            await post.stands(first, condition="inactive")
+            await post.put(returned)
+            await eventually(lambda: gathered(post, 1))
+            await post.raise_(again)
+            await post.ended(2)
+            await post.later(clock, WINDOW)
+            records = await post.ended(3)
+            assert await post.waiting("bucket") == {}
+            return records
+
+    record = asyncio.run(scenario())[2]
+    assert (record.id, record.result) == (send_id(returned, "a.phone"), Result.UNWANTED)
+    assert record.reason == "raised again before this return was told"
+    assert phone.sent == [send_id(first, "a.phone", 0), send_id(again, "a.phone", 0)]
+
+
+def test_a_return_that_is_tried_again_is_not_told_after_the_alarm_is_active_again(redis: Redis) -> None:
+    """By people; a machine gets every transition."""
+    clock = StoppedClock()
+    phone, machine = Scripted(Sent(), Transient("busy")), Scripted(Sent(), Transient("busy"))
+    by_itself = person("a", contact("a", grouped=False))
+    first, returned = transition(), transition(Event.RETURNED, version=2)
+    again = transition(occurrence=2, version=3)
+
+    async def scenario() -> list[Record]:
+        routes = (route("env", "http://x"),)
+        where = catalogue(*routes, oncall=roster(step("a"), people=[by_itself]), grouping=alerting.CALM)
+        channels = {"a.phone": phone, "env": machine}
+        async with delivering(redis.url, *routes, park=where, channels=channels, clock=clock) as post:
+            await post.raise_(first)
+            await post.ended(2)
+            await post.stands(first, condition="inactive")
+            await post.put(returned)
+            await until(lambda: phone.reached(2) and machine.reached(2))
+            await eventually(lambda: post.waiting("send"))
+            await post.raise_(again)
+            await post.ended(4)
+            await post.later(clock, 10_000)
+            return await post.ended(6)
+
+    ends = {record.id: record.result for record in asyncio.run(scenario())}
+    assert ends[send_id(returned, "a.phone")] is Result.UNWANTED
+    assert ends[send_id(returned, "env")] is Result.SENT
+    assert phone.sent[-1] == send_id(again, "a.phone", 0)
+
+
+def test_a_clock_that_was_put_back_holds_no_page_up(redis: Redis) -> None:
+    clock, phone = StoppedClock(), Scripted()
+
+    async def scenario() -> dict[str, int]:
+        async with delivering(redis.url, park=park(), channels={"a.phone": phone}, clock=clock) as post:
+            await post.raise_(*pages(1))
+            await post.ended(1)
+            clock.advance(-3_600_000)
+            await post.raise_(*(msgspec.structs.replace(page, at=clock.now()) for page in pages(1, first=1)))
+            await eventually(lambda: gathered(post, 1))
+            return await post.waiting("bucket")
+
+    assert asyncio.run(scenario()) == {bucket_id(ZONE, "a.phone"): alerting.NOW - 3_600_000 + WINDOW}
 
 
 def test_a_group_that_fails_falls_through_as_a_group(redis: Redis) -> None:

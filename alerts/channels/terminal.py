@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from alerts.channels import Content, Outcome, Sent
+from alerts.channels import Content, Outcome, Permanent, Sent
 
 
 class TerminalChannel:
-    """Prints the title of every message; ``whose`` is the person, ``name`` the channel."""
+    """Prints the title of every message; ``whose`` is the person, ``name`` the channel.
+
+    ``say`` returns ``False`` if it knows that nobody can read what it prints.
+    """
 
     attempts = 1
     at_once = 16
 
-    def __init__(self, name: str, whose: str, say: Callable[[str], None]) -> None:
+    def __init__(self, name: str, whose: str, say: Callable[[str], object]) -> None:
         self._name = f"{whose} ({name})" if whose else name
         self._say = say
 
     async def send(self, delivery: str, message: Content, language: str, now: int) -> Outcome:
         """Print the title in ``language``."""
         del delivery, now
-        self._say(f"☎ {self._name}: {message.text(language).title}")
+        if self._say(f"☎ {self._name}: {message.text(language).title}") is False:
+            return Permanent("the terminal takes no lines: has it been stopped (Ctrl-S; Ctrl-Q goes on) or closed?")
         return Sent("printed")
 
     async def close(self) -> None:

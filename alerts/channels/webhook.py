@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from alerts.channels.targets import Forbidden, Targets, TargetTransport
 from alerts.messages import Message
 
 TIMEOUT = httpx.Timeout(5.0, connect=3.0)
+LONGEST = 15.0
+"""s that one attempt may take altogether: whoever answers a byte at a time must not hold the channel up."""
 _TRY_LATER = frozenset({codes.REQUEST_TIMEOUT, codes.TOO_EARLY, codes.TOO_MANY_REQUESTS})
 _SHORT = 65_536
 _LONGEST_ASKED_FOR = 600.0
@@ -33,10 +36,17 @@ class WebhookChannel:
     at_once = 8
 
     def __init__(
-        self, url: str, secret: str | None, *, timeout: httpx.Timeout = TIMEOUT, targets: Targets | None = None
+        self,
+        url: str,
+        secret: str | None,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        longest: float = LONGEST,
+        targets: Targets | None = None,
     ) -> None:
         self._url = _address(url)
         self._signer = _signer(secret) if secret else None
+        self._longest = longest
         limits = httpx.Limits(max_connections=self.at_once, max_keepalive_connections=self.at_once)
         self._client = httpx.AsyncClient(
             timeout=timeout,
@@ -52,19 +62,24 @@ class WebhookChannel:
         """POST the message; it carries both languages, so ``language`` does not matter."""
         del language
         body = messages.payload(message) if isinstance(message, Message) else grouping.payload(message)
+        headers = self._headers(delivery, body, now)
+        outcome: Outcome | None = None
         try:
             # Streamed, and the answer's body left alone: the status says it all, a receiver can't fill our memory.
-            async with self._client.stream(
-                "POST", self._url, content=body, headers=self._headers(delivery, body, now)
-            ) as answer:
+            async with (
+                asyncio.timeout(self._longest),
+                self._client.stream("POST", self._url, content=body, headers=headers) as answer,
+            ):
                 outcome = _judge(answer)
                 if _is_short(answer):
-                    # Read to its end, so that the connection can be used again.
-                    await answer.aread()
+                    await _read_to_its_end(answer)
         except Forbidden as error:
             return Permanent(str(error))
+        except TimeoutError:
+            # Once the status is there it counts, whatever becomes of the rest.
+            return outcome or Transient(f"the receiver has not answered within {self._longest:g} s")
         except httpx.TransportError as error:
-            return Transient(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+            return outcome or Transient(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
         return outcome
 
     async def close(self) -> None:
@@ -107,6 +122,12 @@ def _signer(secret: str) -> Webhook:
 def _is_short(answer: httpx.Response) -> bool:
     length = answer.headers.get("content-length", "")
     return length.isdigit() and int(length) <= _SHORT
+
+
+async def _read_to_its_end(answer: httpx.Response) -> None:
+    """Read what is left of an answer, so that the connection can be used again; nobody looks at it."""
+    async for _ in answer.aiter_raw():
+        pass
 
 
 def _judge(answer: httpx.Response) -> Outcome:

@@ -62,9 +62,9 @@ class States(Protocol):
 class Dependencies:
     """What the console works with.
 
-    ``overview``, ``quarantine`` and ``desk`` read what Redis holds, ``trend`` reads InfluxDB; ``counts`` and
-    ``delivering`` say how delivery stands (its numbers, whether its process lives); ``beat`` tells others that the
-    console lives; ``hosts`` are its own names. ``auth`` and ``taps`` are log-in and one-tap links.
+    ``overview``, ``quarantine`` and ``desk`` read what Redis holds, ``trend`` reads InfluxDB; ``counts``, ``overdue``
+    and ``delivering`` say how delivery stands (its numbers, one of them, whether its process lives); ``beat`` tells
+    others that the console lives; ``hosts`` are its own names. ``auth`` and ``taps`` are log-in and one-tap links.
     """
 
     states: States
@@ -75,6 +75,7 @@ class Dependencies:
     catalogue: Catalogue
     hub: Hub
     counts: Callable[[], Awaitable[Counts]]
+    overdue: Callable[[], Awaitable[int]]
     delivering: Callable[[], Awaitable[bool]]
     beat: Callable[[], Awaitable[None]]
     clock: Clock
@@ -139,6 +140,7 @@ def wire(settings: Settings, catalogue: Catalogue, clock: Clock) -> tuple[Depend
         catalogue=catalogue,
         hub=Hub(JournalFeed(watching), clock),
         counts=lambda: outbox.counts(clock.now()),
+        overdue=lambda: outbox.overdue(clock.now()),
         delivering=delivering,
         beat=lambda: outbox.beat("console", {"at": clock.now(), "users": auth.users.count(), "links": links}),
         clock=clock,

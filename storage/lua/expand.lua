@@ -21,7 +21,8 @@ end
 local function free_at(seat, flooded, wait)
   local latest = tonumber(redis.call('HGET', LATEST, seat) or '')
   local free = x.now + math.max(wait, flooded and x.window or 0)
-  if latest then free = math.max(free, latest + (flooded and x.summary or x.window)) end
+  -- A latest one of the future is a clock that was put back: nobody waits until it has caught up.
+  if latest then free = math.max(free, math.min(latest, x.now) + (flooded and x.summary or x.window)) end
   return free
 end
 

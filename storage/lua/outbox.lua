@@ -3,7 +3,7 @@
 -- beginnings TOLD, BUCKET, RECENT). They are constants and not KEYS: there is one Redis and no cluster, and to send
 -- a dozen names with every call costs more than the call.
 -- ARGV  1 a MessagePack map; in it `now`, `lease` (ms), `holder`, and what the script's own head names.
-local A_DAY = 86400
+local A_WEEK = 604800
 local x = cmsgpack.unpack(ARGV[1])
 
 local function remove(id)
@@ -40,7 +40,7 @@ end
 local function tell(told)
   for _, entry in ipairs(told or {}) do
     redis.call('SADD', TOLD .. entry[1], entry[2])
-    redis.call('EXPIRE', TOLD .. entry[1], A_DAY)
+    redis.call('EXPIRE', TOLD .. entry[1], A_WEEK)
   end
 end
 

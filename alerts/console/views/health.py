@@ -24,10 +24,12 @@ _COUNTS = {
     "sent": Names("已送达", "sent"),
     "failed": Names("失败", "failed"),
     "undeliverable": Names("无人可通知", "nobody to tell"),
+    "exhausted": Names("呼叫完毕仍无人确认", "called everybody, nobody acknowledged"),
     "retried": Names("重试", "retried"),
     "repeated": Names("重复送达", "sent more than once"),
+    "defects": Names("程序缺陷致投递失败", "met a defect of delivery"),
 }
-_TROUBLE = frozenset({"overdue", "failed", "undeliverable"})
+_TROUBLE = frozenset({"overdue", "failed", "undeliverable", "defects"})
 
 
 def checks(watched: Watched | None, catalogue: Catalogue, language: str, now: int) -> tuple[Fact, ...]:
