@@ -121,12 +121,16 @@ class Timer(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Shelving(msgspec.Struct, frozen=True, array_like=True):
-    """Put aside by a person until ``until`` (ms): who, why, and when (ms)."""
+    """Put aside by a person until ``until`` (ms): who, why, and when (ms).
+
+    ``level`` is the worst that it covers: whoever puts a high alarm aside has said nothing of high-high.
+    """
 
     by: str
     why: str
     until: int
     at: int
+    level: int = 1
 
 
 class Removal(msgspec.Struct, frozen=True, array_like=True):
@@ -377,7 +381,7 @@ def reach(alarm: Alarm, level: int, *, t: int, at: int, value: float | None, lat
 
     Up from inactive is a new occurrence; up from active is an escalation that wants a new acknowledgement;
     down to a milder set-point is an easing; down to 0 a return, after which a ``latching`` alarm waits for a reset.
-    Raises ``ValueError`` for no change.
+    What is worse than what was shelved ends the shelving. Raises ``ValueError`` for no change.
     """
     if level == alarm.level:
         raise ValueError(f"the alarm is at level {level} already")
@@ -385,6 +389,8 @@ def reach(alarm: Alarm, level: int, *, t: int, at: int, value: float | None, lat
     if level < alarm.level:
         return _lowered(moved, level, t, latching=latching)
     moved = _with(moved, acknowledgement=Acknowledgement.UNACKNOWLEDGED, latched=False, risen_at=at)
+    if moved.shelved and level > moved.shelved.level:
+        moved = _with(moved, shelved=None)
     return _escalated(moved, t) if alarm.level else _raised(moved, t, at)
 
 
@@ -513,8 +519,9 @@ def reset(alarm: Alarm) -> Change:
 
 
 def shelve(alarm: Alarm, shelving: Shelving) -> Change:
-    """Put the alarm aside; one that is shelved already gets the new end."""
-    return Change(_aside(alarm, shelved=shelving), Event.SHELVED)
+    """Put the alarm aside, as bad as it is now at most; one that is shelved already gets the new end."""
+    covered = _with(shelving, level=max(1, alarm.level))
+    return Change(_aside(alarm, shelved=covered), Event.SHELVED)
 
 
 def unshelve(alarm: Alarm, *, at: int) -> Change:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from park.channels import ChannelKind, ChannelRoute, Reference, ReferenceKind
-from park.limits import Limit
+from park.limits import Kind, Limit
 from park.oncall import OnCall
 from park.quantities import Quantity
 from park.relations import Suppression
@@ -160,7 +160,9 @@ class Catalogue:
 
     def _remember(self, series: str, location: Location) -> tuple[Limit, ...]:
         zone, site, sensor, quantity = series.split("/")
-        matching = tuple(x for x in self.limits if x.match.covers(zone, site, sensor, quantity, location))
+        # A vote is on the detectors of a site together, not on what one of them measures.
+        own = (limit for limit in self.limits if limit.kind is not Kind.VOTE)
+        matching = tuple(limit for limit in own if limit.match.covers(zone, site, sensor, quantity, location))
         if len(self._matches) >= _REMEMBERED:
             self._matches.clear()
         self._matches[series, location] = matching

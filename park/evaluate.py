@@ -19,7 +19,8 @@ from park import alarms
 from park.alarms import Alarm, Change, Event, Notify, Transition, alarm_id
 from park.limits import Kind, Limit
 from park.readings import Reading
-from park.rules import RULES, Silence, Timers
+from park.rules import DERIVED, FOLLOWS, RULES, Memory, Silence, Timers
+from park.statistics import Result
 from park.words import Priority, Quality
 
 #: Late readings beyond a limit that are closer together than this (ms, event time) are one episode.
@@ -31,6 +32,9 @@ Suppressed = Mapping[str, str]
 #: The rule that suppresses the silence of sensors whose gateway has said that it is offline.
 GATEWAY_OFFLINE = "gateway-offline"
 
+#: Kinds that hold each value against their set-points by itself: a late one says something on its own.
+_BY_VALUE = frozenset({Kind.THRESHOLD, Kind.NEGATIVE_LIST})
+
 _NEVER = Alarm()
 _NOTHING: Suppressed = MappingProxyType({})
 
@@ -40,7 +44,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
     ``t`` is the event time of the newest current reading and ``received`` when it came (both 0 if there was
     none); ``value`` and ``quality`` are its own. ``alarms`` holds the alarms that ever left NORM, by limit
-    id. ``late_t`` is the event time up to which late readings beyond a limit have been journalled.
+    id. ``late_t`` is the event time up to which late readings beyond a limit have been journalled. ``memory`` is what
+    rules that follow the readings remember, by limit id.
     """
 
     t: int = 0
@@ -49,6 +54,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     quality: Quality = Quality.GOOD
     alarms: dict[str, Alarm] = {}
     late_t: int = 0
+    memory: dict[str, Memory] = {}
 
 
 class Watch(msgspec.Struct, frozen=True):
@@ -71,6 +77,46 @@ def evaluate(record: Record, watch: Watch, readings: Iterable[Reading], now: int
         step = _late if reading.late or reading.t < record.t else _current
         record = step(record, watch, reading, now, transitions)
     return record, transitions
+
+
+def hold_results(
+    record: Record, watch: Watch, results: Iterable[Result], now: int, late_after: int
+) -> tuple[Record, list[Transition]]:
+    """Hold means against the limits on them, in the order given.
+
+    One that is not valid changes nothing. One that ended more than ``late_after`` ms and its own length ago pages
+    nobody: it is a backfill, not the latest there is.
+    """
+    transitions: list[Transition] = []
+    for result in results:
+        if not result.valid or result.value is None:
+            continue
+        late = now - result.end > late_after + (result.end - result.begin)
+        reading = Reading(watch.series, result.end, result.value, Quality.GOOD, now, late)
+        for limit in watch.limits:
+            if limit.kind is Kind.MEAN and limit.of is result.statistic:
+                record = _hold(record, limit, reading, now, transitions)
+    return record, transitions
+
+
+def hold_derived(record: Record, watch: Watch, reading: Reading, now: int) -> tuple[Record, list[Transition]]:
+    """Hold a value of a derived series (votes, a load) against its limits; time never runs backwards in one."""
+    transitions: list[Transition] = []
+    for limit in watch.limits:
+        record = _hold(record, limit, reading, now, transitions)
+    return msgspec.structs.replace(
+        record, t=reading.t, received=reading.received, value=reading.value, quality=reading.quality
+    ), transitions
+
+
+def _hold(record: Record, limit: Limit, reading: Reading, now: int, transitions: list[Transition]) -> Record:
+    alarm = record.alarms.get(limit.id, _NEVER)
+    if reading.late:
+        if RULES[limit.kind].concerns(limit, reading) and not _known(alarm, reading.t):
+            transitions.append(_late_transition(record, reading.series, limit, reading, now))
+        return record
+    after = _observe(alarm, limit, reading.series, reading, now, transitions, may_clear=True)
+    return record if after is alarm else msgspec.structs.replace(record, alarms={**record.alarms, limit.id: after})
 
 
 def pass_time(
@@ -223,15 +269,28 @@ def silence_of(record: Record, watch: Watch, now: int) -> Silence:
 
 def _current(record: Record, watch: Watch, reading: Reading, now: int, transitions: list[Transition]) -> Record:
     changed: dict[str, Alarm] = {}
+    memory = record.memory
     for limit in watch.limits:
+        held = reading
+        if limit.kind in FOLLOWS:
+            remembered, held = _signal(limit, memory.get(limit.id, ()), reading)
+            memory = {**memory, limit.id: remembered}
         alarm = record.alarms.get(limit.id, _NEVER)
-        if (alarm is _NEVER or alarm.idle) and not RULES[limit.kind].concerns(limit, reading):
+        if limit.kind in DERIVED or ((alarm is _NEVER or alarm.idle) and not RULES[limit.kind].concerns(limit, held)):
             continue
-        after = _observe(alarm, limit, watch.series, reading, now, transitions, may_clear=reading.t > record.t)
+        after = _observe(alarm, limit, watch.series, held, now, transitions, may_clear=reading.t > record.t)
         if after is not alarm:
             changed[limit.id] = after
     alarms_now = {**record.alarms, **changed} if changed else record.alarms
-    return Record(reading.t, reading.received, reading.value, reading.quality, alarms_now, record.late_t)
+    return Record(reading.t, reading.received, reading.value, reading.quality, alarms_now, record.late_t, memory)
+
+
+def _signal(limit: Limit, memory: Memory, reading: Reading) -> tuple[Memory, Reading]:
+    """Return what the rule makes of the reading, as a reading; without a value if it makes nothing of it."""
+    if reading.value is None or not reading.quality.usable:
+        return memory, reading
+    memory, value = FOLLOWS[limit.kind](limit, memory, reading)
+    return memory, msgspec.structs.replace(reading, value=value)
 
 
 def _observe(
@@ -262,7 +321,7 @@ def _late(record: Record, watch: Watch, reading: Reading, now: int, transitions:
     beyond = [
         limit
         for limit in watch.limits
-        if limit.kind is not Kind.QUALITY
+        if limit.kind in _BY_VALUE
         and RULES[limit.kind].concerns(limit, reading)
         and not _known(record.alarms.get(limit.id), reading.t)
     ]
@@ -307,9 +366,8 @@ def _move(
         _with_timers(change.alarm, _timers_after(timers, alarm.level, level)), why=moment.why
     )
     change = msgspec.structs.replace(change, alarm=moved)
-    transition = alarms.transition(
-        series, limit, alarm, change, t=moment.t, at=moment.now, value=moment.value, why=moment.why
-    )
+    why = "worse-than-shelved" if alarm.shelved and not moved.shelved else moment.why
+    transition = alarms.transition(series, limit, alarm, change, t=moment.t, at=moment.now, value=moment.value, why=why)
     return moved, transition
 
 

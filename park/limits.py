@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from park.statistics import Statistic
 from park.words import Location, Names, Priority
 
 
@@ -21,6 +22,19 @@ class Kind(enum.StrEnum):
 
     THRESHOLD = "threshold"
     QUALITY = "quality"
+    MEAN = "mean"
+    RATE = "rate"
+    FLATLINE = "flatline"
+    VOTE = "vote"
+    BUDGET = "budget"
+    NEGATIVE_LIST = "negative-list"
+
+
+class Period(enum.StrEnum):
+    """What a load budget is granted for; Chinese months and years."""
+
+    MONTH = "month"
+    YEAR = "year"
 
 
 class SetPoint(msgspec.Struct, frozen=True):
@@ -75,6 +89,11 @@ class Limit(msgspec.Struct, frozen=True):
     A ``latching`` alarm that has returned waits for a reset. An acknowledged alarm that lasts asks for attention
     again ``re_alarm`` ms after its acknowledgement, ``re_alarm_most`` times per occurrence. Of the alarms of one
     ``group`` at one site the first to be raised is marked, because it is likely the cause of the others.
+
+    What is held against the set-points depends on the kind: a value; a mean (``of``); how fast it changes over
+    ``window`` ms (rate); for how many ms it has not changed by more than ``tolerance`` (flatline); how many detectors
+    of a site have alarms of ``votes`` within ``window`` (vote, ``needs`` of them); the mass in kg that went out with
+    the ``flow`` of the same sensor since the ``period`` began (budget).
     """
 
     id: str
@@ -99,6 +118,13 @@ class Limit(msgspec.Struct, frozen=True):
     re_alarm: int | None = None
     re_alarm_most: int = 3
     group: str = ""
+    of: Statistic | None = None
+    window: int = 0
+    needs: int = 0
+    votes: tuple[str, ...] = ()
+    flow: str = ""
+    period: Period | None = None
+    tolerance: float = 0.0
 
     def valid_at(self, t: int) -> bool:
         """Whether the limit is in force at ``t`` (ms)."""

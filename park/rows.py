@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from park.limits import Kind, Side
+from park.limits import Kind, Period, Side
+from park.statistics import Statistic
 from park.words import Location, Priority
 
 SEGMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -201,7 +202,7 @@ class MatchRow(Row):
 
 
 class SetPointRow(Row):
-    """One severity of a limit; a quality limit has no ``at``."""
+    """One severity of a limit; quality, flatline and vote have no ``at``."""
 
     severity: Literal["high", "high-high", "low", "low-low", "bad"] = Field(examples=["high"])
     at: Number | None = Field(default=None, examples=["10"])
@@ -218,7 +219,10 @@ class GuidanceRow(Row):
 
 
 class LimitRow(Row):
-    """A row of ``limits/*.yaml``; ``guidance`` is the name of a block in ``guidance.yaml``, or a block."""
+    """A row of ``limits/*.yaml``; ``guidance`` is the name of a block in ``guidance.yaml``, or a block.
+
+    Which keys a row has depends on its kind (:mod:`park.measure_building`).
+    """
 
     id: Segment = Field(examples=["h2s-detector"])
     kind: Kind = Field(strict=False, examples=["threshold"])
@@ -230,14 +234,23 @@ class LimitRow(Row):
         min_length=1, max_length=2, examples=["[{severity: high, at: 10, priority: high}]"]
     )
     deadband: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(default=None, examples=["0.5"])
-    on_delay: Duration = Field(examples=["2s"])
-    off_delay: Duration = Field(examples=["30s"])
+    on_delay: Duration | None = Field(default=None, examples=["2s"])
+    off_delay: Duration | None = Field(default=None, examples=["30s"])
+    of: Statistic | None = Field(default=None, strict=False, examples=["hour"])
+    window: Annotated[Duration, Field(gt=0)] | None = Field(default=None, examples=["10min"])
+    per: Literal["min", "h"] | None = Field(default=None, examples=["min"])
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(default=None, examples=["0.01"])
+    votes: list[Segment] = Field(default=[], examples=["[hf-detector]"])
+    needs: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, examples=["2"])
+    flow: Segment | None = Field(default=None, examples=["flow-water"])
+    period: Period | None = Field(default=None, strict=False, examples=["year"])
     source: Text = Field(examples=["GB/T 50493-2019"])
     clause: Clause = Field(examples=[_CLAUSE_EXAMPLE])
     provenance: Literal["verified", "knowledge", "unverified"] = Field(examples=["unverified"])
     valid_from: Day | None = Field(default=None, examples=["2026-03-01"])
     valid_to: Day | None = Field(default=None, examples=["2030-12-31"])
     replaces: list[Segment] = Field(default=[], examples=["[tank-level-high]"])
+    laxer: bool = Field(default=False, examples=["true"])
     latching: bool = Field(default=False, examples=["true"])
     re_alarm: Annotated[Duration, Field(gt=0)] | None = Field(default=None, examples=["30min"])
     re_alarm_most: int = Field(default=3, ge=1, le=100, examples=["3"])

@@ -8,19 +8,24 @@ A rule is three pure functions; time is always an argument:
     timers and level after a current reading;
 ``elapse(limit, alarm, now, silence)``
     the level after time has passed without a reading.
+
+Some rules hold not the value but something made of it against the set-points: they also ``follow`` the readings, with
+a small memory of their own. Means, votes and budgets are made elsewhere, because they are made of more than one reading
+or series (:mod:`park.statistics`, :mod:`park.votes`, :mod:`park.budgets`); what is left of them here is a threshold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from park.alarms import Alarm, Timer
 from park.limits import Kind, Limit
 from park.readings import Reading
-from park.rules import quality, threshold
+from park.rules import flatline, negative_list, quality, rate, threshold
 from park.rules.silence import Silence
 
-__all__ = ["RULES", "Rule", "Silence", "Timers"]
+__all__ = ["DERIVED", "FOLLOWS", "RULES", "Follow", "Memory", "Rule", "Silence", "Timers"]
 
 Timers = tuple[Timer | None, ...]
 
@@ -38,4 +43,24 @@ class Rule(Protocol):
         """Level after time has passed without a reading."""
 
 
-RULES: dict[Kind, Rule] = {Kind.THRESHOLD: threshold, Kind.QUALITY: quality}
+Memory = tuple[float, ...]
+"""What a rule that follows readings remembers between them: few numbers, bounded."""
+
+Follow = Callable[[Limit, Memory, Reading], tuple[Memory, float | None]]
+"""Takes a usable current reading; returns what to remember, and what to hold against the set-points, if anything."""
+
+RULES: dict[Kind, Rule] = {
+    Kind.THRESHOLD: threshold,
+    Kind.QUALITY: quality,
+    Kind.MEAN: threshold,
+    Kind.RATE: rate,
+    Kind.FLATLINE: flatline,
+    Kind.VOTE: threshold,
+    Kind.BUDGET: threshold,
+    Kind.NEGATIVE_LIST: negative_list,
+}
+
+FOLLOWS: dict[Kind, Follow] = {Kind.RATE: rate.follow, Kind.FLATLINE: flatline.follow}
+
+#: Held against results and derived series, never against a sensor's own readings.
+DERIVED = frozenset({Kind.MEAN, Kind.VOTE, Kind.BUDGET})
