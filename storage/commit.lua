@@ -1,5 +1,6 @@
 -- Commit of a shard's work, all or nothing: batches taken, records, alarms, journal, outbox.
 -- KEYS  1 inbox 2 consumed 3 series 4 alarms 5 journal 6 outbox 7 outbox items 8 outbox wake 9 acted
+--       10 statistics 11 results 12 corrections
 -- ARGV  1 a MessagePack map:
 --         take      number of batches at the inbox's head that this work has evaluated (0: none)
 --         consumed  count of batches consumed before, compared if take > 0
@@ -8,6 +9,9 @@
 --         alarms    list of {alarm, snapshot} (an empty snapshot removes it)
 --         journal   list of transitions; journal_length bounds the stream
 --         pages     list of {delivery id, item}; now is their due time
+--         saved     list of {series, state of its statistics}
+--         results   means that were completed, one text ("" if none); results_length bounds the stream
+--         missed    list of blocks to be made again
 -- Returns {} when committed; otherwise {"inbox"} or {"series", name, ...} and nothing has changed.
 local work = cmsgpack.unpack(ARGV[1])
 if work.take > 0 and (tonumber(redis.call('GET', KEYS[2]) or '0')) ~= work.consumed then
@@ -51,6 +55,15 @@ end
 if #work.pages > 0 then
   redis.call('LPUSH', KEYS[8], '1')
   redis.call('LTRIM', KEYS[8], 0, 15)
+end
+for _, entry in ipairs(work.saved) do
+  redis.call('HSET', KEYS[10], entry[1], entry[2])
+end
+if work.results ~= '' then
+  redis.call('XADD', KEYS[11], 'MAXLEN', '~', work.results_length, '*', 'results', work.results)
+end
+for _, block in ipairs(work.missed) do
+  redis.call('HSETNX', KEYS[12], block, work.now)
 end
 if work.acted then
   redis.call('INCR', KEYS[9])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,15 +41,16 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
-def load(folder: Path) -> Catalogue:
+def load(folder: Path, instead: Mapping[str, Path] | None = None) -> Catalogue:
     """Return the catalogue that the YAML files in ``folder`` describe.
 
+    ``instead``: by their name in the folder (``limits/tanks.yaml``), files that stand in for those there, or are added.
     Raises :class:`ConfigurationError` with all problems of all files at once.
     """
     if not folder.is_dir():
         message = "there is no such folder; write the path of a configuration folder in PARKWATCH_CONFIG"
         raise ConfigurationError([Problem(str(folder), 1, message)])
-    documents = [_read(folder, name) for name in _names(folder)]
+    documents = [_read(path, name) for name, path in files(folder, instead).items()]
     catalogue, found = building.build({document.name: document.content for document in documents})
     problems = [*_surplus(folder), *(problem for document in documents for problem in document.problems)]
     problems += _located(folder, {document.name: document for document in documents}, found)
@@ -57,10 +59,32 @@ def load(folder: Path) -> Catalogue:
     return catalogue
 
 
-def _names(folder: Path) -> list[str]:
-    """Return the files parkwatch reads, by their path in ``folder``."""
-    limits = sorted(path.relative_to(folder).as_posix() for path in folder.glob(f"{LIMITS}*.yaml"))
-    return [name for name in _FILES if (folder / name).is_file()] + limits
+def files(folder: Path, instead: Mapping[str, Path] | None = None) -> dict[str, Path]:
+    """Return the files that :func:`load` reads, by their name in the folder."""
+    limits = {path.relative_to(folder).as_posix(): path for path in folder.glob(f"{LIMITS}*.yaml")}
+    single = {name: folder / name for name in _FILES if (folder / name).is_file()}
+    found = {**single, **limits, **(instead or {})}
+    return {name: found[name] for name in (*_FILES, *sorted(found.keys() - set(_FILES))) if name in found}
+
+
+def digest(folder: Path) -> str:
+    """Return a short hash of the files' bytes. Other than a catalogue's version it outlives an upgrade of parkwatch."""
+    hashed = hashlib.sha256()
+    for name, path in files(folder).items():
+        text = path.read_bytes()
+        hashed.update(f"{name} {len(text)} ".encode())
+        hashed.update(text)
+    return hashed.hexdigest()[:16]
+
+
+def name_of(file: Path) -> str:
+    """Return the name in a configuration folder that a single file stands for."""
+    return file.name if file.name in _FILES else f"{LIMITS}{file.name}"
+
+
+def contents(folder: Path, instead: Mapping[str, Path] | None = None) -> dict[str, Any]:
+    """Return what the files hold, as :func:`park.building.build` takes it, right or wrong."""
+    return {name: _read(path, name).content for name, path in files(folder, instead).items()}
 
 
 def _surplus(folder: Path) -> Iterator[Problem]:
@@ -135,9 +159,8 @@ def _scalar(node: Node) -> Any:  # noqa: ANN401
     return YAML(typ="safe", pure=True).constructor.construct_object(node)
 
 
-def _read(folder: Path, name: str) -> _Document:
+def _read(path: Path, name: str) -> _Document:
     """Read one file; whatever is wrong with it becomes a problem of the document."""
-    path = folder / name
     document = _Document(name, str(path))
     try:
         document.take(YAML(typ="safe", pure=True).compose(path.read_bytes().decode("utf-8-sig")))

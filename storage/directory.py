@@ -8,7 +8,9 @@ from typing import cast
 import msgspec
 import redis
 
+from park.catalogue import Catalogue
 from park.sensors import Sensor
+from park.words import Location
 from storage import names, stored
 
 _SENSOR = msgspec.json.Decoder(Sensor)
@@ -76,6 +78,19 @@ class Directory:
     def gateway(self, key: str, state: str, at: int) -> None:
         """Record a gateway's state (``online``/``offline``) at server time ``at`` (ms)."""
         self.client.hset(names.GATEWAYS, key, msgspec.json.encode(Gateway(state, at)))
+
+    def series(self, catalogue: Catalogue) -> dict[str, Location]:
+        """Every series that a registered sensor promises or has sent, with its location class."""
+        sensors = self.all()
+        known = {f"{key}/{quantity}" for key, sensor in sensors.items() for quantity in sensor.channels}
+        for shard in catalogue.shards:
+            known |= {name.decode() for name in stored.keys(self.client, names.series(shard))}
+        found = {}
+        for name in sorted(known):
+            key, quantity = name.rsplit("/", 1)
+            if key in sensors and quantity in catalogue.quantities:
+                found[name] = sensors[key].location or catalogue.quantities[quantity].location
+        return found
 
     def gateways(self) -> dict[str, Gateway]:
         """State of every gateway that ever spoke, by ``zone/gateway``."""

@@ -17,6 +17,7 @@ from park.alarms import Transition
 from park.readings import split_series
 from storage import names, stored
 from storage.influx import Influx, write_divided
+from storage.keeping import StreamKeeper
 from storage.lines import Field, line
 from storage.states import decode_transition
 
@@ -161,73 +162,19 @@ def recent(client: redis.Redis, since: int) -> Iterator[Entry]:
         until = page[-1][0]
 
 
-class Cursor(msgspec.Struct, frozen=True):
-    """How far the journal has been copied: the id of the last entry, and its number since the stream began."""
-
-    last: str = "0-0"
-    number: int = 0
-
-
-class Keeper:
-    """Copies the journal from Redis to InfluxDB, behind a cursor that only moves once InfluxDB has taken an entry.
-
-    Entries that Redis has trimmed before they could be copied are counted as ``journal.lost``, those that InfluxDB will
-    never take as ``journal.rejected``, and logged. ``waiting`` is how many were left at the last look.
-    """
+class Keeper(StreamKeeper):
+    """Copies the journal from Redis to InfluxDB; counts ``journal.kept``, ``journal.lost``, ``journal.rejected``."""
 
     def __init__(self, client: redis.Redis, history: History) -> None:
-        self._client = client
+        super().__init__(client, names.JOURNAL, names.JOURNAL_KEPT, "journal")
         self._history = history
-        self.waiting = 0
 
-    def copy(self, most: int = _PAGE) -> int:
-        """Copy the next entries, at most ``most``; return how many.
-
-        Raises ``redis.RedisError`` or :class:`storage.influx.InfluxUnavailable`: they come again.
-        """
-        cursor, info, entries = self._next(most)
-        lost = max(0, info.trimmed - cursor.number)
-        number = cursor.number + lost
-        self.waiting = info.added - number
-        if lost:
-            log.error("%d entries of the journal left Redis before InfluxDB had taken them: they are lost", lost)
-        refused: list[str] = []
-        self._history.keep(self._readable(entries, refused), lambda line, why: _refuse(refused, line, why))
-        if entries or lost:
-            last = entries[-1][0] if entries else cursor.last
-            moved = Cursor(last, number + len(entries))
-            self._move(moved, {"kept": len(entries) - len(refused), "rejected": len(refused), "lost": lost})
-            self.waiting -= len(entries)
-        return len(entries)
-
-    def _next(self, most: int) -> tuple[Cursor, stored.StreamInfo, list[stored.StreamEntry]]:
-        found = self._client.get(names.JOURNAL_KEPT)
-        cursor = msgspec.json.decode(found, type=Cursor) if found else Cursor()
-        info, entries = stored.after(self._client, names.JOURNAL, cursor.last, most)
-        if info.added < cursor.number:
-            # Another stream, begun anew.
-            cursor = Cursor()
-            info, entries = stored.after(self._client, names.JOURNAL, cursor.last, most)
-        return cursor, info, entries
-
-    def _readable(self, entries: Iterable[stored.StreamEntry], refused: list[str]) -> list[Entry]:
+    def keep(self, entries: list[stored.StreamEntry], refused: list[str]) -> None:
+        """Write entries of the journal."""
         readable: list[Entry] = []
         for key, fields in entries:
             try:
                 readable.append((key, decode_transition(fields[b"transition"])))
             except msgspec.DecodeError as error:
-                _refuse(refused, f"{key} {fields!r}", str(error))
-        return readable
-
-    def _move(self, cursor: Cursor, counts: dict[str, int]) -> None:
-        pipe = self._client.pipeline(transaction=True)
-        pipe.set(names.JOURNAL_KEPT, msgspec.json.encode(cursor))
-        for name, count in counts.items():
-            if count:
-                pipe.hincrby(names.COUNTERS, f"journal.{name}", count)
-        pipe.execute()
-
-
-def _refuse(refused: list[str], line: str, why: str) -> None:
-    log.error("an entry of the journal can't be kept in InfluxDB: %s: %s", why, line[:500])
-    refused.append(line)
+                self.refuse(refused, f"{key} {fields!r}", str(error))
+        self._history.keep(readable, lambda line, why: self.refuse(refused, line, why))

@@ -14,6 +14,11 @@ def series(shard: str) -> str:
     return f"pw:{shard}:records"
 
 
+def statistics(shard: str) -> str:
+    """Hash series -> the state of its statistics as JSON."""
+    return f"pw:{shard}:statistics"
+
+
 def consumed(shard: str) -> str:
     """Count of batches the shard's worker has committed."""
     return f"pw:{shard}:consumed"
@@ -64,10 +69,25 @@ GATEWAYS = "pw:gateways"
 QUARANTINE = "pw:quarantine"
 QUARANTINE_COUNTS = "pw:quarantine:counts"
 COUNTERS = "pw:counters"
+#: Stream of means on their way to InfluxDB, many in an entry; and hash of blocks to be made again from what is stored,
+#: ``series begin`` -> since when (ms).
+RESULTS = "pw:results"
+RESULTS_LENGTH = 20_000
+RESULTS_KEPT = "pw:results:kept"
+CORRECTIONS = "pw:corrections"
 #: Hash zone -> the latest canary that went the whole way, as JSON.
 CANARIES = "pw:canaries"
 #: What the watchdog has found, as JSON; expires by itself.
 WATCHDOG = "pw:watchdog"
+#: The configuration that was applied last, as JSON: every piece takes it up (storage/reload.py).
+CONFIGURATION = "pw:configuration"
+#: Hash piece -> the version of the configuration that it runs by.
+CONFIGURATION_RUNNING = "pw:configuration:running"
+#: Stream of the changes of the configuration: who, when, why and what.
+CHANGES = "pw:changes"
+CHANGES_LENGTH = 1_000
+#: How far the changes have been copied to InfluxDB, as JSON.
+CHANGES_KEPT = "pw:changes:kept"
 
 
 def heartbeat(piece: str) -> str:
@@ -104,9 +124,13 @@ RETENTION_KEPT = "kept"
 READING = "reading"
 QUARANTINED = "quarantined"
 TRANSITION = "transition"
+MEAN = "mean"
 ALARM_KPI = "alarm_kpi"
+CHANGE = "change"
 TAG_ZONE, TAG_SITE, TAG_SENSOR, TAG_QUANTITY = "zone", "site", "sensor", "quantity"
 TAG_LIMIT, TAG_EVENT, TAG_PRIORITY, TAG_WINDOW = "limit", "event", "priority", "window"
+TAG_SPAN = "span"
+FIELD_VALID, FIELD_SHARE, FIELD_COUNT, FIELD_FLAG = "valid", "share", "n", "flag"
 FIELD_VALUE = "v"
 FIELD_RAW = "raw"
 FIELD_QUALITY = "q"

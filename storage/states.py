@@ -6,6 +6,7 @@ journal and outbox never disagree, and a batch that was evaluated is gone from t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,10 @@ from park.alarms import Alarm, Event, Notify, Removal, Shelving, State, Transiti
 from park.catalogue import Catalogue
 from park.evaluate import Record
 from park.limits import Kind, Limit
+from park.means import Span
 from park.readings import Reading, split_series
 from park.sharding import shard_of
+from park.statistics import Result, Statistics
 from park.words import Priority
 from storage import names, stored
 from storage.directory import Directory
@@ -29,6 +32,7 @@ from storage.outbox import canary_id, encode_canary, encode_page, page_id
 
 _LUA = (Path(__file__).parent / "commit.lua").read_text(encoding="utf-8")
 _RECORD = msgspec.json.Decoder(Record)
+_STATISTICS = msgspec.json.Decoder(Statistics)
 _BATCH = msgspec.msgpack.Decoder(list[Reading])
 _TRANSITION = msgspec.json.Decoder(Transition)
 _TRIES = 20
@@ -56,6 +60,8 @@ class Work:
 
     ``records`` (version before, record) are written; ``quiet`` ones only moved "last seen" and may wait.
     ``canaries`` tells, by zone, the event time (ms) of the canary that has come this far. ``acted``: a person did it.
+    ``statistics`` are the new states of series, of which ``saved`` are written down; ``results`` is what they
+    completed, and ``missed`` the event times (ms) of readings that came too late for their blocks, both by series.
     """
 
     take: int = 0
@@ -65,6 +71,10 @@ class Work:
     transitions: list[tuple[Transition, Alarm]] = field(default_factory=list)
     canaries: dict[str, int] = field(default_factory=dict)
     acted: bool = False
+    statistics: dict[str, Statistics] = field(default_factory=dict)
+    saved: dict[str, Statistics] = field(default_factory=dict)
+    results: dict[str, list[Result]] = field(default_factory=dict)
+    missed: dict[str, list[int]] = field(default_factory=dict)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -153,6 +163,9 @@ class ShardStates:
             names.OUTBOX_ITEMS,
             names.OUTBOX_WAKE,
             names.acted(shard),
+            names.statistics(shard),
+            names.RESULTS,
+            names.CORRECTIONS,
         ]
 
     def consumed(self) -> int:
@@ -184,6 +197,15 @@ class ShardStates:
         records = stored.everything(self.client, names.series(self.shard))
         return {key.decode(): _versioned(value) for key, value in records.items()}
 
+    def statistics(self) -> dict[str, Statistics]:
+        """Load the saved statistics of every series; one that can't be read begins anew."""
+        states = stored.everything(self.client, names.statistics(self.shard))
+        found = {}
+        for key, value in states.items():
+            with contextlib.suppress(msgspec.DecodeError):
+                found[key.decode()] = _STATISTICS.decode(value)
+        return found
+
     def load(self, series: Iterable[str]) -> dict[str, Versioned]:
         """Load the records of ``series``; one that is not stored comes as an empty record."""
         wanted = list(series)
@@ -205,6 +227,7 @@ class ShardStates:
             versioned = self.load([name])[name]
             pipe = self.client.pipeline(transaction=True)
             pipe.hdel(names.series(self.shard), name)
+            pipe.hdel(names.statistics(self.shard), name)
             for limit in versioned.record.alarms:
                 pipe.hdel(names.ALARMS, alarms.alarm_id(name, limit))
             pipe.execute()
@@ -406,8 +429,17 @@ def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
             if transition.notify is not Notify.NONE
         ]
         + [(canary_id(zone), encode_canary(zone, t, now).decode()) for zone, t in work.canaries.items()],
+        "saved": [(series, _text(state)) for series, state in work.saved.items()],
+        "results": _text(work.results) if work.results else "",
+        "results_length": names.RESULTS_LENGTH,
+        "missed": [block for series, times in work.missed.items() for block in _blocks(series, times)],
     }
     return msgspec.msgpack.encode(content)
+
+
+def _blocks(series: str, times: Iterable[int]) -> set[str]:
+    """Name the hours that late readings belong to: they are made again from what is stored."""
+    return {f"{series} {Span.HOUR.begin(t)}" for t in times}
 
 
 def _text(content: object) -> str:

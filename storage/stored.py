@@ -12,6 +12,11 @@ def everything(client: redis.Redis, key: str) -> dict[bytes, bytes]:
     return cast("dict[bytes, bytes]", client.hgetall(key))
 
 
+def keys(client: redis.Redis, key: str) -> list[bytes]:
+    """The names of all fields of a hash."""
+    return cast("list[bytes]", client.hkeys(key))
+
+
 def some(client: redis.Redis, key: str, fields: list[str]) -> list[bytes | None]:
     """Some fields of a hash, in their order; ``None`` where there is none."""
     return cast("list[bytes | None]", client.hmget(key, fields))

@@ -19,6 +19,7 @@ from storage.clock import Clock, SystemClock
 from storage.influx import Influx
 from storage.queue import celery_app, redis_client
 from storage.recent import latest
+from storage.reload import WORKERS_WAIT, CatalogueWatch
 from storage.settings import Settings
 from workers.evaluator import Evaluator
 from workers.running import Outage, make_worker, run
@@ -38,7 +39,8 @@ def worker_app(settings: Settings, catalogue: Catalogue, shard: str, clock: Cloc
     client = redis_client(settings.redis_url)
     evaluator = Evaluator(client, catalogue, shard, clock, lambda: _stored(settings, catalogue, shard, clock.now()))
     outage = Outage("the shard's readings wait in it")
-    tasks = Tasks(evaluator, client, clock, outage)
+    watch = CatalogueWatch(settings.config, catalogue, client, f"worker.{shard}", wait=WORKERS_WAIT)
+    tasks = Tasks(evaluator, watch, client, clock, outage)
 
     def begin() -> None:
         log.info("worker of shard %s is ready", shard)
@@ -51,8 +53,11 @@ def worker_app(settings: Settings, catalogue: Catalogue, shard: str, clock: Cloc
 class Tasks:
     """The tasks of one shard. Redis being away ends a task early: what it left is found by the next sweep."""
 
-    def __init__(self, evaluator: Evaluator, client: redis.Redis, clock: Clock, outage: Outage) -> None:
+    def __init__(
+        self, evaluator: Evaluator, watch: CatalogueWatch, client: redis.Redis, clock: Clock, outage: Outage
+    ) -> None:
         self._evaluator = evaluator
+        self._watch = watch
         self._client = client
         self._clock = clock
         self._swept_at = 0
@@ -69,6 +74,7 @@ class Tasks:
         if 0 <= now - self._swept_at < _SWEEP_AT_MOST_EVERY:
             return
         self._swept_at = now
+        self._outage.guarded(lambda: self._evaluator.adopt(self._watch.current()))
         self._outage.guarded(self._evaluator.sweep)
         self._outage.guarded(self._beat)
 

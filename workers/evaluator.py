@@ -17,18 +17,24 @@ from collections.abc import Callable, Collection, Iterable
 import msgspec
 import redis
 
-from park.alarms import Alarm, alarm_id, split_alarm_id
+from park.alarms import Alarm, Transition, alarm_id, split_alarm_id
 from park.catalogue import Catalogue
-from park.evaluate import Record, Watch, evaluate, pass_time
+from park.evaluate import Record, Watch, evaluate, hold_derived, hold_results, pass_time
+from park.limits import Kind, Limit
 from park.readings import Reading, split_series
 from park.relations import Known, first_ups, standing_groups
 from park.sensors import Sensor
 from park.sharding import shard_of
+from park.statistics import Result
+from park.votes import is_votes, of_votes
+from park.words import Location
 from storage import names
 from storage.clock import Clock
 from storage.directory import Directory
 from storage.quarantine import Entry, Quarantine, readable
 from storage.states import Conflict, ShardStates, Versioned, Work, decode_batch
+from workers.derived import LOAD, Loads, Votes, load_series
+from workers.following import Following, Plan, plan_for
 from workers.suppression import Suppressions
 
 log = logging.getLogger("parkwatch.workers")
@@ -80,6 +86,22 @@ class Evaluator:
         self._heard = True
         self._grouped = {limit.id: limit for limit in catalogue.limits if limit.group}
         self._suppressions = Suppressions(catalogue)
+        self._following: Following | None = None
+        self._plans: dict[str, Plan] = {}
+        self._votes = Votes(catalogue)
+        self._loads = Loads(catalogue)
+
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Work by another catalogue from now on: series are held against its limits at their next reading or sweep."""
+        if catalogue is self._catalogue:
+            return
+        self._catalogue = catalogue
+        self._watches.clear()
+        self._plans.clear()
+        self._grouped = {limit.id: limit for limit in catalogue.limits if limit.group}
+        self._suppressions.adopt(catalogue)
+        self._votes = Votes(catalogue)
+        self._loads.adopt(catalogue)
 
     # Readings
 
@@ -127,16 +149,17 @@ class Evaluator:
         for _ in range(_TRIES):
             now = self._clock.now()
             work = Work(take=len(batches), consumed=consumed)
-            for series, theirs in by_series.items():
+            # Flows first: what they carry is weighted by them.
+            for series, theirs in sorted(by_series.items(), key=_is_no_flow):
                 self._evaluate(work, known.get(series, _NEW), series, theirs, now)
-            self._mark_first_ups(work, known)
+            self._finish(work, known, now)
             try:
                 self._commit(work, now)
             except Conflict as conflict:
                 if not conflict.series:
                     # Somebody else has been at this shard's inbox: believe nothing that we remember.
                     log.warning("another worker evaluates shard %s too, or Redis has lost it: begun anew", self.shard)
-                    self._known = self._consumed = None
+                    self._known = self._consumed = self._following = None
                     self._unsaved.clear()
                     return 0
                 continue
@@ -155,7 +178,14 @@ class Evaluator:
 
     def _evaluate(self, work: Work, versioned: Versioned, series: str, readings: list[Reading], now: int) -> None:
         try:
-            record, transitions = evaluate(versioned.record, self._watch(series, now), readings, now)
+            watch = self._watch(series, now)
+            record, transitions = evaluate(versioned.record, watch, readings, now)
+            plan = self._plan(watch)
+            results, missed = self._follow().take(watch, plan, readings, self._weight(watch.series, plan, work), work)
+            if missed:
+                work.missed[series] = missed
+            record, more = self._hold(record, watch, plan, results, now)
+            transitions += more
         except redis.RedisError:
             raise
         except Exception as error:
@@ -186,8 +216,8 @@ class Evaluator:
         self._look_at_relations(known, now)
         for series in {*known, *self._due_series()}:
             self._pass_time(work, known.get(series, _NEW), series, now, hearing=hearing)
-        self._mark_first_ups(work, known)
-        if work.records:
+        self._finish(work, known, now)
+        if work.records or work.saved:
             try:
                 self._commit(work, now)
             except Conflict:
@@ -202,6 +232,9 @@ class Evaluator:
             blamed = hearing or series.split("/", 2)[1] == names.OWN_SITE
             suppressed = self._suppressions.of(watch, self._sensors.get(series.rsplit("/", 1)[0]))
             record, transitions = pass_time(versioned.record, watch, now, hearing=blamed, suppressed=suppressed)
+            plan = self._plan(watch)
+            record, more = self._hold(record, watch, plan, self._follow().elapse(watch, plan, now, work), now)
+            transitions += more
         except redis.RedisError:
             raise
         except Exception as error:
@@ -213,7 +246,75 @@ class Evaluator:
             return
         if transitions:
             work.records[series] = (versioned.version, record)
-            work.transitions += [(transition, record.alarms[transition.limit]) for transition in transitions]
+            work.transitions += [(entry, record.alarms.get(entry.limit, _NO_ALARM)) for entry in transitions]
+
+    # Means, and series that no sensor sends
+
+    def _follow(self) -> Following:
+        if self._following is None:
+            self._following = Following(self._states.statistics())
+        return self._following
+
+    def _plan(self, watch: Watch) -> Plan:
+        plan = self._plans.get(watch.series)
+        if plan is None:
+            key, quantity = watch.series.rsplit("/", 1)
+            sensor, known = self._sensors.get(key), self._catalogue.quantities.get(quantity)
+            location = (sensor and sensor.location) or (known.location if known else Location.SYSTEM)
+            interval = (sensor and sensor.interval) or self._catalogue.settings.interval
+            plan = self._plans[watch.series] = plan_for(watch.limits, location, interval)
+        return plan
+
+    def _weight(self, series: str, plan: Plan, work: Work) -> float:
+        """Return the flow that a value of ``series`` stands for; 1 where means are not weighted by flow."""
+        key, quantity = series.rsplit("/", 1)
+        if not plan.method.strict or quantity == _FLOW or self._known is None:
+            return 1.0
+        name = f"{key}/{_FLOW}"
+        _, flow = work.records.get(name) or work.quiet.get(name) or (0, self._known.get(name, _NEW).record)
+        return max(flow.value, 0.0) if flow.value is not None and flow.quality.usable else 1.0
+
+    def _hold(
+        self, record: Record, watch: Watch, plan: Plan, results: list[Result], now: int
+    ) -> tuple[Record, list[Transition]]:
+        if self._loads.needed and results:
+            self._loads.note(watch.series, results)
+        late_after = plan.method.allowance + self._catalogue.settings.late_after
+        return hold_results(record, watch, results, now, late_after)
+
+    def _finish(self, work: Work, known: dict[str, Versioned], now: int) -> None:
+        """Do what looks at more than one series: votes, loads, which alarm was first."""
+        if self._votes.needed:
+            self._count_votes(work, known, now)
+        if self._loads.needed:
+            for series in list(work.results):
+                self._add_load(work, known, series, now)
+        self._mark_first_ups(work, known)
+        self._follow().to_save(work, now)
+
+    def _count_votes(self, work: Work, known: dict[str, Versioned], now: int) -> None:
+        records = {series: each.record for series, each in known.items()}
+        records |= {series: record for series, (_, record) in (*work.quiet.items(), *work.records.items())}
+        for limit, reading in self._votes.count(records, now):
+            self._derive(work, known, (limit,), reading, now)
+
+    def _add_load(self, work: Work, known: dict[str, Versioned], series: str, now: int) -> None:
+        limits = tuple(limit for limit in self._watch(series, now).limits if limit.kind is Kind.BUDGET)
+        if limits:
+            versioned = known.get(load_series(series), _NEW)
+            added = self._loads.add(limits[0], series, versioned.record, now)
+            if added:
+                record, reading = added
+                self._derive(work, {reading.series: Versioned(record, versioned.version)}, limits, reading, now)
+
+    def _derive(
+        self, work: Work, known: dict[str, Versioned], limits: tuple[Limit, ...], reading: Reading, now: int
+    ) -> None:
+        versioned = known.get(reading.series, _NEW)
+        watch = Watch(reading.series, limits, _FOR_EVER)
+        record, transitions = hold_derived(versioned.record, watch, reading, now)
+        work.records[reading.series] = (versioned.version, record)
+        work.transitions += [(transition, record.alarms[transition.limit]) for transition in transitions]
 
     def _look_at_actions(self, known: dict[str, Versioned]) -> None:
         """Take in what people have done: an alarm that nobody sends readings for has a shelving that ends, too."""
@@ -305,6 +406,7 @@ class Evaluator:
         for series, (version, record) in work.quiet.items():
             known[series] = Versioned(record, version)
         self._unsaved.update(work.quiet)
+        self._follow().adopt(work)
 
     def _refresh(self, now: int) -> None:
         """Notice sensors that are new, described anew or gone, and limits whose day has come."""
@@ -318,6 +420,7 @@ class Evaluator:
         for series in gone:
             self._drop(series)
         self._watches.clear()
+        self._plans.clear()
         self._revision, self._watched_hour = revision, hour
 
     def _drop(self, series: str) -> None:
@@ -325,6 +428,7 @@ class Evaluator:
         if self._known is not None and not self._states.load([series])[series].version:
             del self._known[series]
             self._unsaved.discard(series)
+            self._follow().forget(series)
 
     def _ours(self, key: str) -> bool:
         zone, site, _ = key.split("/")
@@ -337,6 +441,9 @@ class Evaluator:
         return known
 
     def _make_watch(self, series: str, now: int) -> Watch:
+        derived = self._derived_limits(series, now)
+        if derived is not None:
+            return Watch(series, derived, _FOR_EVER)
         key, quantity = series.rsplit("/", 1)
         sensor = self._sensors.get(key) or self._directory.get(key) or Sensor(key=key, registered=now)
         self._sensors[key] = sensor
@@ -350,11 +457,26 @@ class Evaluator:
             since=max(sensor.registered, self._hearing_since),
         )
 
+    def _derived_limits(self, series: str, now: int) -> tuple[Limit, ...] | None:
+        """Return the limits on a series that no sensor sends, ``None`` if ``series`` is none."""
+        if is_votes(series):
+            limit = of_votes(self._catalogue.limits, series)
+            return (limit,) if limit and limit.valid_at(now) else ()
+        key, quantity = series.rsplit("/", 1)
+        if not quantity.startswith(LOAD) or quantity in self._catalogue.quantities:
+            return None
+        source = self._watch(f"{key}/{quantity.removeprefix(LOAD)}", now)
+        return tuple(limit for limit in source.limits if limit.kind is Kind.BUDGET)
+
     def _report(self, reason: str, detail: str, content: bytes) -> None:
         log.error("%s: %s", reason, detail)
         fix = f"please report it: {detail[:300]}"
         entry = Entry(f"shard {self.shard}", "evaluation", reason, fix, readable(content), self._clock.now())
         self._quarantine.put([entry])
+
+
+def _is_no_flow(entry: tuple[str, list[Reading]]) -> bool:
+    return not entry[0].endswith(f"/{_FLOW}")
 
 
 def _mark(work: Work, first_ups: Collection[tuple[str, int]]) -> None:
@@ -378,5 +500,9 @@ def _mark(work: Work, first_ups: Collection[tuple[str, int]]) -> None:
 
 
 _CANARY = f"/{names.OWN_SITE}/{names.CANARY_SENSOR}/{names.CANARY_QUANTITY}"
+#: The quantity that weights the means of an outfall.
+_FLOW = "flow-water"
+#: ms a derived series may say nothing: it speaks when it changes.
+_FOR_EVER = 1 << 60
 _NEW = Versioned(Record())
 _NO_ALARM = Alarm()

@@ -20,13 +20,17 @@ from park.kpis import DAY, HORIZON, PARK, Figures, Latest, Ledger, Span, day_spa
 from park.oncall import operators, people_of
 from storage import names, stored
 from storage.backoff import Backoff
+from storage.changes import ChangeKeeper
 from storage.clock import Clock, SystemClock
 from storage.figures import FigureStore, publish_kpis
 from storage.history import History, Keeper, point_time, recent
 from storage.influx import Influx, InfluxUnavailable, LinesRejected
 from storage.queue import redis_client
+from storage.reload import CatalogueWatch
+from storage.results import ResultKeeper, Results
 from storage.settings import Settings
 from storage.states import ParkStates, Snapshot, decode_transition
+from workers.corrections import Corrections
 from workers.running import Outage, make_worker, run
 
 log = logging.getLogger("parkwatch.office")
@@ -34,6 +38,8 @@ log = logging.getLogger("parkwatch.office")
 #: Days whose figures are written anew when InfluxDB may lack them.
 _DAYS = 30
 _PAGE = 2_000
+#: Seconds the office stands still for another configuration: it is rung only every other second, and nobody waits.
+_LOADING = 5.0
 #: InfluxDB as it fails: away, or a server without the database or bucket that it should have.
 _REFUSED = (InfluxUnavailable, LinesRejected)
 
@@ -152,23 +158,44 @@ def _since(alarm: Snapshot) -> int:
 class Tasks:
     """The office's tasks. Redis being away ends a task early."""
 
-    def __init__(self, client: redis.Redis, influx: Influx, catalogue: Catalogue, clock: Clock, outage: Outage) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        influx: Influx,
+        catalogue: Catalogue,
+        watch: CatalogueWatch,
+        clock: Clock,
+        outage: Outage,
+    ) -> None:
         history = History(influx)
         self._client = client
+        self._watch = watch
         self._catalogue = catalogue
         self._clock = clock
         self._outage = outage
         self._archive = Archive(influx)
         self._keeper = Keeper(client, history)
+        results = Results(influx)
+        self._results = ResultKeeper(client, results)
+        self._corrections = Corrections(client, results)
+        self._changes = ChangeKeeper(client, influx)
         self._books = Books(client, history, catalogue, self._beat)
         self._figures = FigureStore(influx)
-        self._respond_within = {limit.id: limit.guidance.respond_within_s * 1000 for limit in catalogue.limits}
+        self._respond_within = _respond_within(catalogue)
         self._days_written = False
 
     def journal(self) -> None:
-        """Copy the journal's new entries to InfluxDB."""
+        """Copy what is new in the journal, and the means, to InfluxDB."""
+        self._outage.guarded(self._adopt)
         self._outage.guarded(self._copy)
         self._outage.guarded(self._beat)
+
+    def _adopt(self) -> None:
+        """Work by the configuration that is in force."""
+        catalogue = self._watch.current()
+        if catalogue is not self._catalogue:
+            self._catalogue = catalogue
+            self._respond_within = _respond_within(catalogue)
 
     def kpis(self) -> None:
         """Compute the KPIs, put the newest into Redis and all of them into InfluxDB."""
@@ -176,10 +203,15 @@ class Tasks:
         self._outage.guarded(self._beat)
 
     def _copy(self) -> None:
+        for keeper in (self._keeper, self._results, self._changes):
+            self._copy_all(keeper.copy)
+        self._copy_all(lambda: self._corrections.work(self._catalogue, self._clock.now()))
+
+    def _copy_all(self, work: Callable[[], int]) -> None:
         copied: list[int] = []
 
         def once() -> None:
-            copied.append(self._keeper.copy())
+            copied.append(work())
 
         while self._archive.attempt(once) and copied.pop():
             self._beat()
@@ -224,11 +256,17 @@ class Tasks:
         self._client.set(names.heartbeat(names.OFFICE), msgspec.json.encode(state), ex=names.HEARTBEAT_SECONDS)
 
 
+def _respond_within(catalogue: Catalogue) -> dict[str, int]:
+    return {limit.id: limit.guidance.respond_within_s * 1000 for limit in catalogue.limits}
+
+
 def office_app(settings: Settings, catalogue: Catalogue, clock: Clock | None = None) -> Celery:
     """Return the Celery application of the office, with its two tasks."""
     outage = Outage("the journal and the KPIs wait for it")
     influx = Influx(settings.influx_url, settings.influx_db, settings.influx_token)
-    tasks = Tasks(redis_client(settings.redis_url), influx, catalogue, clock or SystemClock(), outage)
+    client = redis_client(settings.redis_url)
+    watch = CatalogueWatch(settings.config, catalogue, client, names.OFFICE, patience=_LOADING)
+    tasks = Tasks(client, influx, catalogue, watch, clock or SystemClock(), outage)
 
     def begin() -> None:
         log.info("the office is open")

@@ -29,6 +29,13 @@ class Suppressions:
         self._offline: dict[str, int] = {}
         self._at = 0
 
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Work by the rules of another catalogue; the cause of a rule that is still there goes on holding."""
+        self._rules = catalogue.suppressions
+        self._held = {rule.id: self._held.get(rule.id, {}) for rule in self._rules}
+        known = {rule.id: rule for rule in self._rules}
+        self._now = [(known[rule.id], place) for rule, place in self._now if rule.id in known]
+
     @property
     def needed(self) -> bool:
         """Whether there are rules, so that somebody has to look for their causes."""

@@ -1,0 +1,67 @@
+"""Hours whose readings came too late for them are made again from what is stored, and their day with them."""
+
+from __future__ import annotations
+
+import msgspec
+import redis
+
+from park.catalogue import Catalogue
+from park.means import DAY, HOUR, Flag, Method, Span, again, means_of
+from park.methods import method_for
+from park.statistics import Result, block_result
+from storage import names, stored
+from storage.directory import Directory
+from storage.results import Results, encode_result
+
+#: ms an hour waits after its first late reading: more of them may come, and ingest has to store them.
+_SETTLE = 60_000
+_AT_ONCE = 50
+
+
+class Corrections:
+    """Makes blocks again. Counts ``results.corrected``."""
+
+    def __init__(self, client: redis.Redis, results: Results) -> None:
+        self._client = client
+        self._results = results
+        self._directory = Directory(client)
+
+    def work(self, catalogue: Catalogue, now: int) -> int:
+        """Make again what has settled by ``now`` (ms); return how many hours, of which there may be more.
+
+        Raises ``redis.RedisError`` or ``InfluxUnavailable``: then they wait.
+        """
+        noted = stored.everything(self._client, names.CORRECTIONS)
+        due = [block for block, since in noted.items() if now - int(since) >= _SETTLE][:_AT_ONCE]
+        for block in due:
+            series, _, hour = block.decode().rpartition(" ")
+            self._correct(series, int(hour), self._method(series, catalogue), now)
+            self._client.hdel(names.CORRECTIONS, block)
+            self._client.hincrby(names.COUNTERS, "results.corrected", 1)
+        return len(due)
+
+    def _correct(self, series: str, hour: int, method: Method, now: int) -> None:
+        found = means_of(self._results.samples(series, hour, hour + HOUR), method)
+        corrected = [_marked(block_result(mean)) for mean in found if mean.span is not Span.DAY]
+        self._write(series, corrected)
+        day = Span.DAY.begin(hour)
+        if now >= day + DAY + method.allowance:
+            hours = self._results.hours(series, day, day + DAY)
+            slots = [(each.value if each.valid else None, each.weight) for each in hours]
+            self._write(series, [block_result(again(Span.DAY, day, slots, method))])
+
+    def _method(self, series: str, catalogue: Catalogue) -> Method:
+        key, quantity = series.rsplit("/", 1)
+        sensor, known = self._directory.get(key), catalogue.quantities[quantity]
+        location = (sensor and sensor.location) or known.location
+        return method_for(location, (sensor and sensor.interval) or catalogue.settings.interval)
+
+    def _write(self, series: str, results: list[Result]) -> None:
+        refused: list[str] = []
+        self._results.write([encode_result(series, result) for result in results], refused)
+        if refused:
+            self._client.hincrby(names.COUNTERS, "results.rejected", len(refused))
+
+
+def _marked(result: Result) -> Result:
+    return msgspec.structs.replace(result, flag=Flag.CORRECTED)
