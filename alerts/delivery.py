@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import random
@@ -34,6 +35,7 @@ from alerts.messages import Addresses, Message
 from alerts.opening import Opener, Opening, contacts_of
 from alerts.plan import ENV, environment_route
 from alerts.printing import Printer, unhinder_log
+from alerts.reloading import following
 from alerts.sending import Configured, Hand, Means, Say, Sender, line_of, record_of
 from alerts.tasks import cancel
 from park import floods
@@ -104,6 +106,11 @@ class Delivery:
         self.sender = Sender(configured, Means(outbox, self._steady, clock, chance, say, self._faults))
         self._claimed: set[str] = set()
         self._read_by_people = frozenset(route.name for route in configured.routes if route.groups)
+
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Speak of limits by another catalogue from now on; channels and people are those of the start."""
+        self._configured = dataclasses.replace(self._configured, catalogue=catalogue)
+        self._opener = Opener(self._configured)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop``; then finish what is under way, for a moment, and give the rest back."""
@@ -518,7 +525,10 @@ async def _serve(settings: Settings, catalogue: Catalogue, resolve: Resolve, fau
     lines, logged = Printer(sys.stdout.fileno()), Printer(sys.stderr.fileno())
     unhinder_log(logged)
     try:
-        async with opened(settings, catalogue, resolve, SystemClock(), lines.say, faults) as delivery:
+        async with (
+            opened(settings, catalogue, resolve, SystemClock(), lines.say, faults) as delivery,
+            following(settings, catalogue, "delivery", delivery.adopt),
+        ):
             await delivery.run(stop)
     finally:
         lines.close()

@@ -67,6 +67,7 @@ REASONS = {
     "delay-ended": Names("延时结束", "the delay has ended"),
     "late-data": Names("数据迟到", "the data came late"),
     "limit-withdrawn": Names("限值已删除、失效或被替代", "the limit was removed, has expired or was replaced"),
+    "worse-than-shelved": Names("比搁置时更严重，搁置已结束", "worse than what was shelved: the shelving has ended"),
     "shelving-expired": Names("搁置时间已到", "the shelving has expired"),
     "re-alarm": Names("已确认但长时间未恢复", "acknowledged, but it has not returned for long"),
     "chattering": Names("抖振报警后的提醒", "it was chattering, so not each time was announced"),

@@ -388,7 +388,13 @@ def _outfall(site: _Site, number: int) -> Iterator[SimulatedSensor]:
         _water("flow-water", 46.0, 14.0, 500.0, "m3/h"),
     )
     yield site.sensor(f"out-{number}", "排口在线分析仪", "Outfall analyser", *analyser, interval=10_000)
-    slow = (_water("tn", 8.5, 3.0, 100.0), _water("tp", 0.2, 0.09, 10.0), _water("fluoride-water", 2.8, 1.2, 50.0))
+    slow = (
+        _water("tn", 8.5, 3.0, 100.0),
+        _water("tp", 0.2, 0.09, 10.0),
+        _water("fluoride-water", 2.8, 1.2, 50.0),
+        # Loads are made of the flow that the same station measures.
+        _water("flow-water", 46.0, 14.0, 500.0, "m3/h"),
+    )
     names = ("排口水质站", "Outfall station")
     yield site.sensor(f"out-{number + 1}", *names, *slow, form=Form.ARRAY, interval=10_000, batch=2)
 

@@ -18,13 +18,19 @@ from storage.configuration import Problem
 #: A file of the wrong kind has a problem in every row; so many are told.
 _TOLD = 50
 
+_PARK = dt.timezone(dt.timedelta(hours=8))
+
 
 @dataclass(frozen=True)
 class Recording:
-    """The readings of a file; every row has one value per column of the map, ``None`` where the cell is empty."""
+    """The readings of a file; every row has one value per column of the map, ``None`` where the cell is empty.
+
+    ``times`` are the rows' own (ms); without an offset they are China's.
+    """
 
     map: ReplayMap
     rows: tuple[tuple[float | None, ...], ...]
+    times: tuple[int, ...]
 
 
 def prepare(file: Path, map_file: Path, catalogue: Catalogue) -> Recording:
@@ -44,7 +50,7 @@ def prepare(file: Path, map_file: Path, catalogue: Catalogue) -> Recording:
         if not found and not reader.problems:
             reader.report(1, "the file has no rows; write at least one under the header")
         if not reader.problems:
-            return Recording(replay_map, found)
+            return Recording(replay_map, found, tuple(reader.times))
     raise ReplayInputError(reader.told())
 
 
@@ -55,6 +61,7 @@ class _Reader:
         self._file = str(file)
         self._map = replay_map
         self.problems: list[Problem] = []
+        self.times: list[int] = []
 
     def report(self, line: int, message: str) -> None:
         """Note something that must change."""
@@ -82,7 +89,7 @@ class _Reader:
                 count = f"the row has {len(cells)} cells and the header {len(header)}"
                 self.report(table.line_num, f"{count}; write one cell per column, empty if there is no value")
                 continue
-            self._check_time(table.line_num, cells[header.index(self._map.time)])
+            self.times.append(self._time(table.line_num, cells[header.index(self._map.time)]))
             yield tuple(self._number(table.line_num, header[place], cells[place]) for place in places)
 
     def _header_fits(self, header: Sequence[str]) -> bool:
@@ -95,12 +102,15 @@ class _Reader:
                 self.report(1, f"there is no column {name!r}, which the map asks for; {_advice(name, spare, header)}")
         return not self.problems
 
-    def _check_time(self, line: int, cell: str) -> None:
+    def _time(self, line: int, cell: str) -> int:
         try:
-            dt.datetime.fromisoformat(cell.strip())
-        except ValueError:
+            moment = dt.datetime.fromisoformat(cell.strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=_PARK)
+            return round(moment.timestamp() * 1000)
+        except (ValueError, OverflowError):
             name = self._map.time
             self.report(line, f"column {name!r}: {cell[:40]!r} is not a time; write one such as 2004-03-10T18:00:00")
+            return 0
 
     def _number(self, line: int, name: str, cell: str) -> float | None:
         text = cell.strip()

@@ -71,6 +71,12 @@ class Decoder:
                 self._addresses[topic] = known
         return known
 
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Work by another catalogue: everything is worked out anew at its next reading."""
+        self._catalogue = catalogue
+        self._addresses.clear()
+        self._inputs.clear()
+
     def forget(self, key: str) -> None:
         """Work the sensor's series out anew at its next reading: its descriptor has changed."""
         self._inputs = {place: known for place, known in self._inputs.items() if place[0] != key}

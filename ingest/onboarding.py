@@ -26,6 +26,10 @@ class Onboarding:
         self._era = ""
         self._forgotten: dict[str, Sensor] = {}
 
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Work by another catalogue from now on."""
+        self._catalogue = catalogue
+
     def load(self, directory: Directory) -> None:
         """Learn what the directory knows."""
         self._era = directory.era()

@@ -39,6 +39,7 @@ from storage.directory import Directory
 from storage.influx import Influx
 from storage.quarantine import Entry, Quarantine, readable
 from storage.queue import AWAY, producer_app, redis_client
+from storage.reload import CatalogueWatch
 from storage.settings import Settings
 from storage.spool import Spool
 
@@ -75,6 +76,7 @@ class Ingest:
         self._clock = clock or SystemClock()
         self._redis = redis_client(settings.redis_url)
         self._directory = Directory(self._redis)
+        self._watch = CatalogueWatch(settings.config, catalogue, self._redis, f"ingest.{ident}")
         self._quarantine = Quarantine(self._redis, catalogue.settings.quarantine_size)
         self._handover = Handover(self._redis, producer_app(settings.redis_url, catalogue.shards), catalogue)
         self._onboarding = Onboarding(catalogue, self._clock)
@@ -349,8 +351,16 @@ class Ingest:
             self._redis.set(piece, msgspec.json.encode(state), ex=names.HEARTBEAT_SECONDS)
             for key in self._onboarding.follow(self._directory):
                 self._decoder.forget(key)
+            self._adopt(self._watch.current())
         except AWAY as error:
             log.debug("no heartbeat: %s", error)
+
+    def _adopt(self, catalogue: Catalogue) -> None:
+        """Work by the catalogue that is in force; queues stay as they were at start."""
+        if catalogue is not self._catalogue:
+            self._catalogue = catalogue
+            self._onboarding.adopt(catalogue)
+            self._decoder.adopt(catalogue)
 
     def _describe_ourselves(self) -> None:
         """Parkwatch watches itself with its own alarms: each ingest process is a sensor in every zone."""

@@ -24,7 +24,9 @@ from park.sharding import shard_of
 from park.topics import PREFIX
 from parkwatch import doctor as doctors
 from parkwatch.alarm_commands import actions, alarms
+from parkwatch.backtest_command import backtest
 from parkwatch.desk import FAILED, UNUSABLE, catalogue, connected, log_to_terminal, out, settings, stop
+from parkwatch.limit_commands import limits
 from parkwatch.oncall_commands import oncall
 from parkwatch.pieces import pieces
 from parkwatch.stopping import until_stopped
@@ -43,7 +45,9 @@ app = typer.Typer(
 app.add_typer(pieces, name="run", help="Run one piece of parkwatch in the foreground.")
 app.add_typer(alarms, name="alarms")
 app.add_typer(actions)
+app.add_typer(limits, name="limits", help="What is held against what and why; and changing it while all runs.")
 app.add_typer(oncall, name="oncall", help="Who is on call, and whom an alarm would reach.")
+app.command()(backtest)
 app.add_typer(user_commands, name="user", help="Say who may log in to the console, and as what.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

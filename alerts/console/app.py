@@ -30,6 +30,7 @@ from alerts.console.guard import Refusal
 from alerts.console.login import install
 from alerts.console.pages import pages
 from alerts.console.wiring import Dependencies, address, own_names, wire
+from alerts.reloading import following
 from alerts.tasks import cancel
 from park.catalogue import Catalogue
 from storage.clock import SystemClock
@@ -58,6 +59,12 @@ def create_app(wired: Dependencies) -> FastAPI:
     app.add_exception_handler(RequestValidationError, answers.answer_invalid)
     install(app, wired.auth, wired.hosts, wired.taps)
     return app
+
+
+def adopt(app: FastAPI, catalogue: Catalogue) -> None:
+    """Show and act by another catalogue from now on; people and queues are those of the start."""
+    wired: Dependencies = app.state.dependencies
+    app.state.dependencies = wired.adopt(catalogue)
 
 
 async def _away(request: Request, error: Exception) -> Response:
@@ -106,8 +113,9 @@ def serve(settings: Settings, catalogue: Catalogue) -> None:
 async def _serve(settings: Settings, catalogue: Catalogue) -> None:
     host, port = address(settings)
     wired, close = wire(settings, catalogue, SystemClock())
+    app = create_app(wired)
     config = uvicorn.Config(
-        create_app(wired),
+        app,
         host=host,
         port=port,
         log_config=None,
@@ -126,6 +134,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop)
     try:
-        await server.serve()
+        async with following(settings, catalogue, "console", lambda found: adopt(app, found)):
+            await server.serve()
     finally:
         await close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Annotated, Protocol
 from urllib.parse import urlsplit
@@ -40,6 +40,8 @@ _INFLUX_PATIENCE_MS = 3_000
 
 class States(Protocol):
     """Alarms and journal (:class:`storage.states.ParkStates`); raises ``RedisError`` while Redis is away."""
+
+    catalogue: Catalogue
 
     def alarms(self) -> list[Snapshot]:
         """Every alarm that is not normal."""
@@ -83,6 +85,11 @@ class Dependencies:
     auth: Auth
     taps: Taps | None
     hosts: frozenset[str] = LOOPBACK
+
+    def adopt(self, catalogue: Catalogue) -> Dependencies:
+        """Return the same with another catalogue; what looks at Redis works by it at once."""
+        self.states.catalogue = self.overview.catalogue = catalogue
+        return replace(self, catalogue=catalogue)
 
 
 class Desk:
