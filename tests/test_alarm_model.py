@@ -46,6 +46,7 @@ class Model:
     noted: bool = False
     latched: bool = False
     shelved_until: int | None = None
+    shelved_level: int = 1
     suppressed: bool = False
     removed: bool = False
     heard_at: int | None = None
@@ -108,6 +109,8 @@ class Model:
             self.pending[k] = None
         if level > before:
             self.waiting, self.noted, self.latched, self.rose_at = True, False, False, now
+            if level > self.shelved_level:
+                self.shelved_until = None
             if before == 0:
                 self.occurrence += 1
                 self.reminders, self.worst = 0, level
@@ -189,7 +192,7 @@ class Model:
 
     def shelve(self, until: int) -> bool:
         self.version += 1
-        self.shelved_until, self.hidden = until, 0
+        self.shelved_until, self.shelved_level, self.hidden = until, max(1, self.level), 0
         return True
 
     def unshelve(self, now: int) -> bool:

@@ -156,12 +156,12 @@ returned                      -                UNACK raised!  UNACK raised!     
 latching                      UNACK returned~  -              UNACK escalated!  ACKED        refused  -         NORM~
 latched unack                 -                UNACK raised!  UNACK raised!     ACKED        refused  -         NORM~
 latched acked                 -                UNACK raised!  UNACK raised!     -            NORM     -         NORM~
-SHLVD normal                  -                SHLVD raised   SHLVD raised      -            refused  -         NORM
-SHLVD unack high              SHLVD returned   -              SHLVD escalated   SHLVD        refused  -         NORM
-SHLVD acked high              SHLVD returned   -              SHLVD escalated   -            refused  -         NORM
-SHLVD returned                -                SHLVD raised   SHLVD raised      SHLVD        refused  -         NORM
-SHLVD latched unack           -                SHLVD raised   SHLVD raised      SHLVD        refused  -         NORM
-SHLVD latched acked           -                SHLVD raised   SHLVD raised      -            SHLVD    -         NORM
+SHLVD normal                  -                SHLVD raised   UNACK raised!     -            refused  -         NORM
+SHLVD unack high              SHLVD returned   -              UNACK escalated!  SHLVD        refused  -         NORM
+SHLVD acked high              SHLVD returned   -              UNACK escalated!  -            refused  -         NORM
+SHLVD returned                -                SHLVD raised   UNACK raised!     SHLVD        refused  -         NORM
+SHLVD latched unack           -                SHLVD raised   UNACK raised!     SHLVD        refused  -         NORM
+SHLVD latched acked           -                SHLVD raised   UNACK raised!     -            SHLVD    -         NORM
 DSUPR normal                  -                DSUPR raised   DSUPR raised      -            refused  -         NORM
 DSUPR unack high              DSUPR returned   -              DSUPR escalated   DSUPR        refused  -         NORM
 DSUPR acked high              DSUPR returned   -              DSUPR escalated   -            refused  -         NORM

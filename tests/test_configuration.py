@@ -748,13 +748,11 @@ def test_unsure_numbers_are_not_sold_as_law(default: Catalogue) -> None:
     marks = Counter(limit.provenance for limit in default.limits)
     assert set(marks) == {"verified", "knowledge", "unverified"}
     assert {limit.id for limit in default.limits if limit.provenance == "knowledge"} == {
-        "chloromethane-detector",
-        "pfib-detector",
-        "tfe-detector",
-        "vdf-detector",
-        "nmhc-in-plant",
-        "outfall-ph-high",
-        "outfall-ph-low",
+        *("chloromethane-detector", "pfib-detector", "tfe-detector", "vdf-detector", "pfib-pre-alarm"),
+        *("chloromethane-stel", "chloromethane-twa", "vinyl-chloride-peak", "ethylene-oxide-peak"),
+        *("fluoride-twa", "hcfc-22-twa", "hcfc-22-peak"),
+        *("nmhc-in-plant", "nmhc-in-plant-hour", "outfall-ph-high", "outfall-ph-low", "stack-pm"),
+        *("fenceline-nmhc", "fenceline-so2", "fenceline-nox", "fenceline-fluoride", "fenceline-h2s"),
     }
     assert default.limit("hfp-detector").provenance == "unverified"
     assert default.limit("tank-level-high").provenance == "unverified"
@@ -797,15 +795,20 @@ def test_the_commented_channels_are_sound(tmp_path: Path) -> None:
 def test_the_examples_in_the_documentation_are_sound(tmp_path: Path) -> None:
     shutil.copytree(DEFAULT, tmp_path, dirs_exist_ok=True)
     text = (DEFAULT.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
-    zone, quantity, limit, _, channel, delivery = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    zone, quantity, limit, _, kinds, channel, delivery = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     for name, rows in (("zones.yaml", zone.removeprefix("zones:\n")), ("quantities.yaml", quantity)):
         (tmp_path / name).write_text((DEFAULT / name).read_text(encoding="utf-8") + rows, encoding="utf-8")
     (tmp_path / "limits" / "own.yaml").write_text(limit, encoding="utf-8")
+    (tmp_path / "limits" / "kinds.yaml").write_text(kinds, encoding="utf-8")
     (tmp_path / "alerts.yaml").write_text(channel + delivery, encoding="utf-8")
     # Its chains know nothing of the new zone.
     (tmp_path / "oncall.yaml").unlink()
     catalogue = configuration.load(tmp_path)
     assert "jetty-1" in catalogue.zones["harbour"].sites
     assert catalogue.limit("br2-detector").set_points[1].at == 1.2
+    shown = {
+        limit.kind for limit in catalogue.limits if f"- id: {limit.id} " in kinds or f"- id: {limit.id}\n" in kinds
+    }
+    assert shown == set(Kind) - {Kind.THRESHOLD, Kind.QUALITY}
     assert catalogue.alerts.channels[0].min_priority is Priority.HIGH
     assert catalogue.alerts.grouping == Grouping()

@@ -138,7 +138,7 @@ def test_shelving_has_an_end_a_reason_and_a_person(console: Console) -> None:
     assert answer.status_code == 200
     assert answer.json()["state"] == "SHLVD"
     (alarm,) = console.alarms()
-    assert alarm["shelved"] == ["li", "probe is being calibrated", console.time.now() + HOUR, console.time.now()]
+    assert alarm["shelved"] == ["li", "probe is being calibrated", console.time.now() + HOUR, console.time.now(), 1]
     assert newest(console) == ("shelved", "li", "probe is being calibrated")
     assert post(console.web, "unshelve", comment="done").json()["state"] == "UNACK"
     assert newest(console) == ("unshelved", "li", "done")

@@ -63,6 +63,11 @@ def test_at_the_same_event_time_a_reading_never_clears() -> None:
     assert story.hears(reading(10.001, 1.0)) == ["returned high", "returned bad"]
 
 
+def test_a_limit_that_a_reading_does_not_concern_hides_no_other() -> None:
+    story = Story([LIMIT, low(), quality_limit()])
+    assert story.hears(reading(0, 7.0, quality=Quality.OUT_OF_SPECIFICATION)) == ["raised low", "raised bad"]
+
+
 def test_newest_reading_is_remembered() -> None:
     story = Story([LIMIT])
     story.hears(reading(10, 4.0, received=T0 + 10_250), reading(5, 3.0))
@@ -127,6 +132,12 @@ def test_late_readings_say_nothing_of_quality() -> None:
 
 def test_late_readings_that_are_bad_say_nothing() -> None:
     assert Story([LIMIT]).hears(late(0, 999.0, quality=Quality.FAILURE)) == []
+
+
+def test_late_readings_at_a_limit_are_not_beyond_it() -> None:
+    assert Story([LIMIT]).hears(late(0, 10.0)) == []
+    assert Story([low()]).hears(late(0, 10.0)) == []
+    assert Story([low()]).hears(late(0, 9.9)) == ["late low"]
 
 
 def test_reading_marked_late_does_not_page_even_if_it_is_the_newest() -> None:

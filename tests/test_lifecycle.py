@@ -273,18 +273,24 @@ def test_unshelving_an_alarm_that_was_acknowledged_wants_another_look() -> None:
     assert (story.alarm.state, story.alarm.paged) == (State.UNACK, story.alarm.version)
 
 
-def test_escalation_of_a_shelved_alarm_is_journalled_only_and_paged_at_the_end_with_what_is_there() -> None:
-    story = tell(LEVELS, [(0, 15.0, "raised high"), (1, shelve_until(60), "shelved high")])
+def test_what_is_worse_than_what_was_shelved_ends_the_shelving_and_pages() -> None:
+    story = tell(LEVELS, [(0, 15.0, "raised high"), (1, shelve_until(600), "shelved high")])
     assert story.hears(reading(2, 25.0)) == ["escalated high-high"]
-    assert story.transitions[-1].notify is Notify.NONE
-    story.waits(60)
-    last = story.transitions[-1]
-    assert (last.event, last.notify, last.severity, last.priority) == (
-        Event.UNSHELVED,
-        Notify.PAGE,
-        "high-high",
-        Priority.CRITICAL,
+    assert entry(story) == (Event.ESCALATED, State.SHLVD, State.UNACK, Notify.PAGE, "worse-than-shelved")
+    assert (story.transitions[-1].priority, story.alarm.shelved) == (Priority.CRITICAL, None)
+
+
+def test_who_shelves_a_normal_alarm_has_said_nothing_of_its_worst() -> None:
+    story = tell(
+        LEVELS, [(0, shelve_until(600), "shelved high"), (1, 15.0, "raised high"), (2, 25.0, "escalated high-high")]
     )
+    assert [each.notify for each in story.transitions] == [Notify.NONE, Notify.NONE, Notify.PAGE]
+
+
+def test_who_shelves_the_worst_is_left_in_peace_until_the_end() -> None:
+    tale = [(0, 25.0, "raised high-high"), (1, shelve_until(60), "shelved high-high"), (2, 15.0, "eased high")]
+    story = tell(LEVELS, [*tale, (3, 25.0, "escalated high-high"), (60, SWEEP, "unshelved high-high")])
+    assert [each.notify for each in story.transitions[-2:]] == [Notify.NONE, Notify.PAGE]
 
 
 def test_alarm_that_latched_while_it_was_put_aside_is_heard_of() -> None:
@@ -293,14 +299,14 @@ def test_alarm_that_latched_while_it_was_put_aside_is_heard_of() -> None:
         LATCHING,
         [
             (0, shelve_until(600), "shelved high"),
-            (1, 25.0, "raised high-high"),
-            (2, 5.0, "returned high-high"),
-            (600, SWEEP, "unshelved high-high"),
+            (1, 15.0, "raised high"),
+            (2, 5.0, "returned high"),
+            (600, SWEEP, "unshelved high"),
         ],
         silent_after=LONG,
     )
     assert entry(story) == (Event.UNSHELVED, State.SHLVD, State.UNACK, Notify.PAGE, "shelving-expired")
-    assert (story.transitions[-1].priority, story.alarm.paged) == (Priority.CRITICAL, story.alarm.version)
+    assert story.alarm.paged == story.alarm.version
 
 
 def test_latched_alarm_that_was_acknowledged_comes_back_quietly() -> None:

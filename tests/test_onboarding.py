@@ -38,13 +38,13 @@ def _describe(park: Park, sensor: str, **descriptor: Any) -> None:
 
 def test_a_reading_on_a_new_topic_registers_its_sensor_and_says_which_limits_hold(park: Park) -> None:
     sensor, begun = park.new_sensor(), time.time_ns() // 1_000_000
-    park.engineer.publish(f"park/{SITE}/{sensor}", {"v": {"no2": 0.01, "o3": 0.02}})
+    park.engineer.publish(f"park/{SITE}/{sensor}", {"v": {"o3": 0.01, "wind-speed": 0.02}})
     answer = park.engineer.answer("registered", f"{SITE}/{sensor}")
     assert answer.topic == f"parkwatch/feedback/{SITE}/{sensor}"
     assert answer.content["at"] >= begun
     assert answer.content["limits"] == {
-        "no2": ["ambient-no2", "environment-data"],
-        "o3": ["ambient-o3", "environment-data"],
+        "o3": ["ambient-o3", "ambient-o3-8h", "environment-data"],
+        "wind-speed": ["environment-data"],
     }
     eventually(lambda: park.stored(sensor) == [0.01, 0.02], pause=0.05, why=park.said)
     found = _registered(park, sensor)
@@ -80,7 +80,7 @@ def test_a_descriptor_is_kept_and_repeated_is_nothing_new(park: Park) -> None:
         ("nmhc", "ug/m3", 0, 90_000)
     ]
     answer = park.engineer.answer("registered", f"{SITE}/{sensor}")
-    assert answer.content["limits"] == {"nmhc": ["detector-data", NMHC_WORKPLACE]}
+    assert answer.content["limits"] == {"nmhc": ["detector-data", NMHC_WORKPLACE, f"{NMHC_WORKPLACE}-hour"]}
     park.engineer.publish(f"park/{SITE}/{sensor}/$meta", descriptor)
     park.wait_until_acknowledged()
     assert len(park.engineer.answers("registered", f"{SITE}/{sensor}")) == 1

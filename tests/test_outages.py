@@ -125,8 +125,10 @@ def scene(tmp_path: Path, spawn_piece: Spawn, catcher: Catcher) -> Iterator[Scen
     config = tmp_path / "config"
     shutil.copytree(ROOT / "config", config)
     (config / "zones.yaml").write_text(ZONES, encoding="utf-8")
-    # Its roster is for the zones that are no more.
+    # The roster, and some limits, are for zones and sites that are no more.
     (config / "oncall.yaml").unlink()
+    for name in ("budgets", "fluorochemicals", "negative-list", "reactors", "stuck"):
+        (config / "limits" / f"{name}.yaml").unlink()
     environment = environment_of(mosquitto, redis, influx, "park", tmp_path / "home")
     (tmp_path / "home").mkdir()
     write_users(tmp_path / "home" / "users.json")

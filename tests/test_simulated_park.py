@@ -333,6 +333,7 @@ def test_the_shipped_limits_tell_the_story_of_the_incidents(catalogue: Catalogue
         ("hf-102", "raised", "high"),
         ("hf-102", "escalated", "high-high"),
         ("hf-103", "raised", "high"),
+        ("tank-703", "raised", "high"),  # how fast it rises
         ("hf-101", "eased", "high"),
         ("hf-102", "eased", "high"),
         ("hf-103", "returned", "high"),
@@ -341,8 +342,11 @@ def test_the_shipped_limits_tell_the_story_of_the_incidents(catalogue: Catalogue
         ("tank-703", "raised", "high"),
         ("tank-703", "escalated", "high-high"),
         ("out-901", "raised", "high"),
+        ("tank-703", "returned", "high"),  # it rises no more
+        ("tank-703", "raised", "low"),  # how fast it is pumped down
         ("tank-703", "eased", "high"),
         ("tank-703", "returned", "high"),
+        ("tank-703", "returned", "low"),
         ("out-901", "returned", "high"),
     ]
     assert hearing.transitions[0].t - START < 10_000, "an alarm is on screen soon after the start"
