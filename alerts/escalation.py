@@ -12,7 +12,7 @@ from park.alarms import Notify, Transition
 from park.channels import ChannelRoute
 from park.oncall import Call, Chain, OnCall, Until, calls, people_of
 from park.words import Priority
-from storage.entries import Standing
+from storage.entries import Standing, Step
 
 LAST_WAIT = 300_000
 """ms after the last call in which somebody may still acknowledge; then the chain is exhausted."""
@@ -85,25 +85,34 @@ def open_end(reason: str, standing: Standing | None) -> bool:
     return bool(reason) and standing is not None and standing.unacknowledged
 
 
-def advance(
-    oncall: OnCall, chain: Chain, priority: Priority, number: int, *, base: int, now: int, due: bool
-) -> Advance:
-    """Make the calls of ``chain`` from ``number`` on that are due at ``now`` (ms).
+def advance(oncall: OnCall, chain: Chain, priority: Priority, step: Step, *, now: int, due: bool) -> Advance:
+    """Make the calls of ``chain`` from that of ``step`` on that are due at ``now`` (ms).
 
-    ``due``: call ``number`` is, whatever its time says. A call that reaches nobody is followed by the next at once.
+    ``due``: the step's own call is, whatever its time says. A call that reaches nobody is followed by the next at once.
     """
     planned = calls(chain)
+    number, base = step.number, step.base
     tellings: list[Telling] = []
     unreached: list[str] = []
-    while number < len(planned) and (due or base + planned[number].after <= now):
-        told = _tellings(oncall, chain, planned[number], number, priority, now)
+    while number - step.first < len(planned) and (due or base + planned[number - step.first].after <= now):
+        told = _tellings(oncall, chain, planned[number - step.first], number, priority, now)
         tellings += told
         if not told:
             unreached.append(f"call {number + 1} reaches nobody: no contact takes {priority.value} alarms")
         number, due = number + 1, not told
-    return Advance(
-        tuple(tellings), number, _next_due(planned, number, base=base, now=now, at_once=due), tuple(unreached)
-    )
+    next_due = _next_due(planned, number - step.first, base=base, now=now, at_once=due)
+    return Advance(tuple(tellings), number, next_due, tuple(unreached))
+
+
+def again(chain: Chain, step: Step, standing: Standing | None, now: int) -> Step | None:
+    """Return the first step of another round of a chain that nobody has answered; ``None`` if it stays at its end.
+
+    It begins again only while the alarm stands: one that has returned waits for somebody to look at the list.
+    """
+    after = chain.again_after(step.transition.priority)
+    if not after or standing is None or not standing.stands:
+        return None
+    return Step(step.transition, step.number, now + after, first=step.number)
 
 
 def _next_due(planned: tuple[Call, ...], number: int, *, base: int, now: int, at_once: bool) -> int:

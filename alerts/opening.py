@@ -86,12 +86,13 @@ class Opener:
         planned = calls(chain)
         if reason:
             return self._ended(opening, step, situation, reason, now)
-        if step.number >= len(planned):
-            return self._exhausted(opening, step, situation, now)
+        if step.number - step.first >= len(planned):
+            return self._exhausted(opening, chain, step, situation, now)
         quiet = self._quiet(transition, now)
         if quiet is not None:
-            base = quiet - planned[step.number].after
-            self._hold(opening, Step(transition, step.number, base, held=True), quiet, quiet, now)
+            base = quiet - planned[step.number - step.first].after
+            held = msgspec.structs.replace(step, base=base, held=True)
+            self._hold(opening, held, quiet, quiet, now)
             return opening
         if situation.standing and not situation.standing.stands:
             opening.message = msgspec.structs.replace(opening.message, returned=True)
@@ -180,16 +181,14 @@ class Opener:
 
     def _advance(self, opening: Opening, chain: EscalationChain, step: Step, now: int, *, due: bool) -> None:
         transition = opening.transition
-        did = escalation.advance(
-            self._oncall, chain, transition.priority, step.number, base=step.base, now=now, due=due
-        )
+        did = escalation.advance(self._oncall, chain, transition.priority, step, now=now, due=due)
         for telling in did.tellings:
             self._call(opening, telling, now, wait=escalation.GATHER if step.held else 0)
         for reason in did.unreached:
             record = record_of(opening.expansion.id, transition, Result.FAILED, reason, claimed=now, ended=now)
             opening.expansion.records.append(record)
             opening.words.append(reason)
-        opening.expansion.follows = (Step(transition, did.number, step.base), did.due)
+        opening.expansion.follows = (Step(transition, did.number, step.base, first=step.first), did.due)
 
     def _call(self, opening: Opening, telling: Telling, now: int, wait: int) -> None:
         transition, contact = opening.transition, telling.route
@@ -221,13 +220,20 @@ class Opener:
             opening.expansion.chain = None
         return opening
 
-    def _exhausted(self, opening: Opening, step: Step, situation: Situation, now: int) -> Opening:
+    def _exhausted(
+        self, opening: Opening, chain: EscalationChain, step: Step, situation: Situation, now: int
+    ) -> Opening:
+        anew = escalation.again(chain, step, situation.standing, now)
+        if anew:
+            opening.expansion.follows = (anew, anew.base + calls(chain)[0].after)
+        after = f"; all are called again from {park_time(rfc3339(anew.base))} on" if anew else ""
         if situation.told:
-            reason = f"nobody has acknowledged after {step.number} calls; told were {', '.join(sorted(situation.told))}"
-            opening.words.append("NOBODY HAS ACKNOWLEDGED, nobody is left to call")
+            told = ", ".join(sorted(situation.told))
+            reason = f"nobody has acknowledged after {step.number} calls; told were {told}{after}"
+            opening.words.append(f"NOBODY HAS ACKNOWLEDGED{after or ', nobody is left to call'}")
             opening.error = f"is exhausted: {reason}"
             return self._stop(opening, step, Result.EXHAUSTED, reason, now, why=Result.EXHAUSTED.value)
-        reason = "nobody on call could be told: every contact has failed, or none takes it"
+        reason = f"nobody on call could be told: every contact has failed, or none takes it{after}"
         opening.words.append("NOBODY IS TOLD")
         opening.error = f"reaches NOBODY: {reason}"
         return self._stop(opening, step, Result.UNDELIVERABLE, reason, now, why=reason)

@@ -483,12 +483,13 @@ def acknowledge(alarm: Alarm, *, occurrence: int, version: int, by: str, at: int
     """Acknowledge what the person saw: ``occurrence`` at ``version``.
 
     Returns ``None`` if nothing waits and what they saw is there, or that very acknowledgement has been given before
-    (a no-op). Raises :class:`StaleAcknowledgement` if something newer is there.
+    (a no-op). Raises :class:`StaleAcknowledgement` if something newer is there. While an alarm chatters, what came
+    since its page and was not announced is not news: who has seen the page, or anything after it, has seen it all.
     """
     current = occurrence == alarm.occurrence and version in {alarm.version, alarm.acknowledged_version}
     if current and not alarm.unacknowledged:
         return None
-    if (occurrence, version) != (alarm.occurrence, alarm.version):
+    if (occurrence, version) != (alarm.occurrence, alarm.version) and not _same_chatter(alarm, occurrence, version):
         raise StaleAcknowledgement(alarm)
     settled = Acknowledgement.ACKNOWLEDGED if alarm.stands else Acknowledgement.NONE_NEEDED
     acknowledged = _next(
@@ -502,6 +503,12 @@ def acknowledge(alarm: Alarm, *, occurrence: int, version: int, by: str, at: int
         collapsed=0,
     )
     return Change(acknowledged, Event.ACKNOWLEDGED)
+
+
+def _same_chatter(alarm: Alarm, occurrence: int, version: int) -> bool:
+    """Whether ``version`` is of the same chattering that people were told of, and it has not become worse since."""
+    told = alarm.collapsed > 0 and alarm.unacknowledged and 0 < alarm.paged <= version <= alarm.version
+    return told and occurrence <= alarm.occurrence and alarm.matters <= alarm.paged_level
 
 
 def reset(alarm: Alarm) -> Change:

@@ -92,8 +92,16 @@ class Until(enum.StrEnum):
     RETURNED = "returned"
 
 
+AGAIN_CRITICAL = 3_600_000
+"""ms after which the chain of a critical alarm that nobody has answered begins again, unless it says otherwise."""
+
+
 class Chain(msgspec.Struct, frozen=True):
-    """Who hears of an alarm, step by step; ``zones`` and ``priorities`` are empty for every one."""
+    """Who hears of an alarm, step by step; ``zones`` and ``priorities`` are empty for every one.
+
+    ``again`` (ms): so long after everybody was called in vain it begins again, if the alarm still stands; 0 for never,
+    ``None`` for an hour if the alarm is critical, and never otherwise.
+    """
 
     id: str
     names: Names
@@ -101,6 +109,13 @@ class Chain(msgspec.Struct, frozen=True):
     zones: tuple[str, ...] = ()
     priorities: tuple[Priority, ...] = ()
     until: Until = Until.ACKNOWLEDGED
+    again: int | None = None
+
+    def again_after(self, priority: Priority) -> int:
+        """Return after how long (ms) the chain begins again for an alarm of ``priority``; 0 for never."""
+        if self.again is None:
+            return AGAIN_CRITICAL if priority is Priority.CRITICAL else 0
+        return self.again
 
     def covers(self, zone: str, priority: Priority) -> bool:
         """Whether the chain is for alarms of ``priority`` in ``zone``."""

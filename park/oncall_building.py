@@ -186,6 +186,7 @@ def _chain(row: oncall_rows.ChainRow) -> Chain:
         zones=tuple(row.zones),
         priorities=tuple(row.priorities),
         until=row.until,
+        again=row.again,
     )
 
 

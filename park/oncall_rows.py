@@ -142,6 +142,7 @@ class ChainRow(Row):
     priorities: _Priorities = Field(default=[], examples=["[critical]"])
     until: Until = Field(default=Until.ACKNOWLEDGED, strict=False, examples=["acknowledged"])
     steps: list[StepRow] = Field(min_length=1, examples=["[{tell: [rota:shift-riverside]}]"])
+    again: Duration | None = Field(default=None, examples=["30min"])
 
 
 class QuietHoursRow(Row):

@@ -26,12 +26,14 @@ class Step(msgspec.Struct, frozen=True, tag_field="kind", tag="step"):
 
     ``transition`` is the page, ``base`` the time from which the chain's times count. ``held``: quiet hours have put
     it off. A number behind the last call means: everybody has been called, look whether anybody has acknowledged.
+    A chain that nobody has answered begins again: ``first`` is the number of the first call of this round.
     """
 
     transition: Transition
     number: int
     base: int
     held: bool = False
+    first: int = 0
 
 
 class Send(msgspec.Struct, frozen=True, tag_field="kind", tag="send"):

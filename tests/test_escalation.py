@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from alerts import escalation
@@ -15,7 +16,7 @@ from park.alarms import Event
 from park.catalogue import OnCall
 from park.oncall import Handover, Override, QuietHours, Rota, Step, Until
 from park.words import Names, Priority
-from storage import names
+from storage import entries, names
 from storage.entries import Standing
 from storage.outbox import Counts, Record, Result, page_id, send_id, step_id
 from tests import alerting
@@ -46,7 +47,7 @@ def test_calls_are_made_one_after_the_other() -> None:
     chain = oncall.chains[0]
 
     def at(number: int, now: int, *, due: bool) -> tuple[list[str], int, int]:
-        did = escalation.advance(oncall, chain, Priority.HIGH, number, base=0, now=now, due=due)
+        did = escalation.advance(oncall, chain, Priority.HIGH, entries.Step(CRITICAL, number, 0), now=now, due=due)
         return [telling.person for telling in did.tellings], did.number, did.due
 
     assert at(0, 0, due=False) == (["a"], 1, 2 * MINUTE)
@@ -58,14 +59,14 @@ def test_calls_are_made_one_after_the_other() -> None:
 
 def test_a_first_call_may_be_later_than_the_page() -> None:
     oncall = roster(step("a", minutes=3))
-    did = escalation.advance(oncall, oncall.chains[0], Priority.HIGH, 0, base=0, now=0, due=False)
+    did = escalation.advance(oncall, oncall.chains[0], Priority.HIGH, entries.Step(CRITICAL, 0, 0), now=0, due=False)
     assert (did.tellings, did.number, did.due) == ((), 0, 3 * MINUTE)
 
 
 def test_a_call_that_reaches_nobody_is_followed_by_the_next_at_once() -> None:
     urgent_only = person("a", contact("a", min_priority=Priority.CRITICAL))
     oncall = roster(step("a"), step("b", minutes=5), people=[urgent_only])
-    did = escalation.advance(oncall, oncall.chains[0], Priority.HIGH, 0, base=0, now=0, due=False)
+    did = escalation.advance(oncall, oncall.chains[0], Priority.HIGH, entries.Step(CRITICAL, 0, 0), now=0, due=False)
     assert [telling.person for telling in did.tellings] == ["b"]
     assert did.unreached == ("call 1 reaches nobody: no contact takes high alarms",)
 
@@ -73,7 +74,7 @@ def test_a_call_that_reaches_nobody_is_followed_by_the_next_at_once() -> None:
 def test_if_every_call_reaches_nobody_that_is_known_at_once() -> None:
     deaf = person("a", contact("a", min_priority=Priority.CRITICAL))
     oncall = roster(step("a"), step("a", minutes=5), people=[deaf])
-    did = escalation.advance(oncall, oncall.chains[0], Priority.LOW, 0, base=0, now=7, due=False)
+    did = escalation.advance(oncall, oncall.chains[0], Priority.LOW, entries.Step(CRITICAL, 0, 0), now=7, due=False)
     assert (did.tellings, did.number, did.due) == ((), 2, 7)
 
 
@@ -190,10 +191,58 @@ def test_a_chain_that_nobody_answers_is_exhausted_loudly(redis: Redis, caplog: p
 
     records, counts, lines, marker = asyncio.run(scenario())
     assert records[1].result is Result.EXHAUSTED
-    assert (counts.exhausted, counts.waiting) == (1, 0)
+    assert (counts.exhausted, counts.waiting) == (1, 1), "it begins again in an hour"
     assert "nobody has acknowledged after 1 calls; told were a.phone" in caplog.text
     assert "NOBODY HAS ACKNOWLEDGED" in lines[-1]
     assert json.loads(marker)["why"] == "exhausted"
+
+
+def test_a_chain_that_nobody_answers_begins_again(redis: Redis) -> None:
+    clock = StoppedClock()
+    oncall = roster(step("a"), step("b", minutes=5))
+    chain = msgspec.structs.replace(oncall.chains[0], again=15 * MINUTE)
+
+    async def scenario() -> list[Record]:
+        used = msgspec.structs.replace(oncall, chains=(chain,))
+        async with delivering(redis.url, park=park(used), clock=clock) as post:
+            await post.raise_(CRITICAL)
+            await post.ended(1)
+            await post.later(clock, 5 * MINUTE)
+            await post.ended(2)
+            await post.later(clock, escalation.LAST_WAIT)
+            await post.ended(3)
+            await post.later(clock, 15 * MINUTE)
+            await post.ended(4)
+            await post.later(clock, 5 * MINUTE)
+            return await calls_end(post, 5)
+
+    records = asyncio.run(scenario())
+    assert [(record.person, record.step, record.result) for record in records] == [
+        ("a", 0, Result.SENT),
+        ("b", 1, Result.SENT),
+        ("", 2, Result.EXHAUSTED),
+        ("a", 2, Result.SENT),
+        ("b", 3, Result.SENT),
+    ]
+    assert "all are called again from" in records[2].reason
+
+
+@pytest.mark.parametrize(
+    ("again", "priority", "stands", "after"),
+    [
+        (None, Priority.CRITICAL, True, 60 * MINUTE),
+        (None, Priority.HIGH, True, None),
+        (0, Priority.CRITICAL, True, None),
+        (15 * MINUTE, Priority.LOW, True, 15 * MINUTE),
+        (15 * MINUTE, Priority.CRITICAL, False, None),
+    ],
+)
+def test_when_a_chain_begins_again(again: int | None, priority: Priority, *, stands: bool, after: int | None) -> None:
+    chain = msgspec.structs.replace(roster(step("a")).chains[0], again=again)
+    last = entries.Step(transition(priority=priority), 3, 0, first=2)
+    stood = Standing(1, 0, acknowledgement="unacknowledged", condition="active" if stands else "inactive", paged=1)
+    anew = escalation.again(chain, last, stood, 1_000)
+    assert (anew and (anew.number, anew.first, anew.base - 1_000)) == (None if after is None else (3, 3, after))
 
 
 def test_a_new_page_takes_its_chain_over(redis: Redis) -> None:
@@ -364,7 +413,7 @@ def test_if_nobody_at_all_can_be_told_that_is_loud(redis: Redis, caplog: pytest.
 
     records, counts, _ = asyncio.run(scenario())
     assert records[2].result is Result.UNDELIVERABLE
-    assert (counts.undeliverable, counts.waiting, counts.exhausted) == (1, 0, 0)
+    assert (counts.undeliverable, counts.waiting, counts.exhausted) == (1, 1, 0), "all are tried again in an hour"
     assert "reaches NOBODY: nobody on call could be told" in caplog.text
 
 

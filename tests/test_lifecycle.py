@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from park import alarms
 from park.actions import Acknowledge, Remove, Reset, Restore, Shelve, Unshelve
 from park.alarms import CHATTER_REMIND, Condition, Event, Notify, Refused, State
 from park.limits import Limit
@@ -488,6 +489,27 @@ def test_chattering_that_settles_active_is_announced() -> None:
     assert story.waits(80.001) == ["realarmed high"]
     assert entry(story) == (Event.REALARMED, State.UNACK, State.UNACK, Notify.PAGE, "chattering")
     assert (story.alarm.collapsed, story.waits(200)) == (0, [])
+
+
+def test_who_has_seen_the_page_acknowledges_a_chattering_alarm() -> None:
+    alarm = chatter(*range(0, 30, 3)).alarm
+    change = alarms.acknowledge(alarm, occurrence=2, version=alarm.paged, by="li", at=40_000)
+    assert change is not None
+    assert (change.alarm.state, change.alarm.collapsed, change.alarm.paged) == (State.ACKED, 0, 0)
+
+
+def test_what_came_before_the_page_or_never_says_nothing_of_a_chattering_alarm() -> None:
+    alarm = chatter(*range(0, 30, 3)).alarm
+    for version in (alarm.paged - 1, alarm.version + 1):
+        with pytest.raises(alarms.StaleAcknowledgement):
+            alarms.acknowledge(alarm, occurrence=2, version=version, by="li", at=40_000)
+
+
+def test_a_chattering_alarm_that_became_worse_than_told_wants_to_be_seen() -> None:
+    alarm = chatter(*range(0, 30, 3)).alarm
+    worse = msgspec.structs.replace(alarm, level=2, peak=2)
+    with pytest.raises(alarms.StaleAcknowledgement):
+        alarms.acknowledge(worse, occurrence=2, version=alarm.paged, by="li", at=40_000)
 
 
 def test_chattering_that_settles_normal_is_not() -> None:

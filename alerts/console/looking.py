@@ -102,4 +102,5 @@ def standing(snapshot: Snapshot | None, overview: Overview, language: str, now: 
         waiting=alarm.acknowledgement == Acknowledgement.UNACKNOWLEDGED,
         headline=f"{shown_.priority_sign} {shown_.priority_word}: {shown_.sensor}, {shown_.measured}{compared}",
         lines=((shown_.quantity, shown_.place), *((fact.label, fact.text) for fact in facts)),
+        chattering=alarm.collapsed > 0,
     )

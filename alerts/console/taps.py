@@ -29,13 +29,21 @@ _LONGEST_COMMENT = 500
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An alarm as it stands, in one language: ``headline`` and lines of (label, text); ``waiting`` for somebody."""
+    """An alarm as it stands, in one language: ``headline`` and lines of (label, text); ``waiting`` for somebody.
+
+    ``chattering``: it has come again since its page, which nobody was told of because it comes too often.
+    """
 
     occurrence: int
     version: int
     waiting: bool
     headline: str
     lines: tuple[tuple[str, str], ...]
+    chattering: bool = False
+
+    def is_of(self, occurrence: int) -> bool:
+        """Whether a link that was sent for ``occurrence`` speaks of what is there."""
+        return occurrence == self.occurrence or (self.chattering and occurrence < self.occurrence)
 
 
 class Acknowledge(Protocol):
@@ -155,7 +163,7 @@ def _show(taps: Taps, read: _Read, note: str = "", status: HTTPStatus = HTTPStat
     standing = taps.standing(read.tap.alarm, read.language)
     if standing is None:
         return _trouble("over", read.language, status)
-    same = standing.occurrence == read.tap.occurrence
+    same = standing.is_of(read.tap.occurrence)
     note = note if same else "later"
     if same and not standing.waiting:
         note = "acknowledged"
@@ -164,6 +172,7 @@ def _show(taps: Taps, read: _Read, note: str = "", status: HTTPStatus = HTTPStat
         read.language,
         status,
         standing=standing,
+        occurrence=read.tap.occurrence,
         note=_TEXTS[note].get(read.language) if note else "",
         actable=same and standing.waiting,
         as_whom=_TEXTS["as"].get(read.language).format(name=read.person.names.get(read.language)),
