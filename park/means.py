@@ -17,6 +17,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from park.exact import NOTHING, Sum, added
+
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -121,19 +123,56 @@ class Mean(msgspec.Struct, frozen=True, array_like=True):
         return self.begin + self.span.ms
 
 
-class Block(msgspec.Struct, frozen=True, array_like=True):
-    """A block that is still open: its usable slots and how many were abnormal."""
+class Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A block that is still open: how many of its slots were usable and how many abnormal, and what they add up to.
+
+    ``values``, ``weights`` and ``products`` (of the two) are exact sums. ``weights`` and ``products`` are empty as long
+    as every weight was 1: they would be ``count`` and ``values``.
+    """
 
     begin: int
-    values: tuple[float, ...] = ()
-    weights: tuple[float, ...] = ()
+    count: int = 0
     bad: int = 0
+    least: float | None = None
+    most: float | None = None
+    values: Sum = NOTHING
+    weights: Sum = NOTHING
+    products: Sum = NOTHING
 
     def add(self, value: float | None, weight: float) -> Block:
         """Return the block with one slot more."""
         if value is None:
-            return Block(self.begin, self.values, self.weights, self.bad + 1)
-        return Block(self.begin, (*self.values, value), (*self.weights, weight), self.bad)
+            return msgspec.structs.replace(self, bad=self.bad + 1)
+        weights, products = self.weights, self.products
+        if weights or weight != 1.0:
+            # What came before, each with a weight of 1, and now this one.
+            weights = added(weights or (float(self.count),), weight)
+            products = added(products or self.values, value * weight)
+        return Block(
+            self.begin,
+            self.count + 1,
+            self.bad,
+            value if self.least is None or value < self.least else self.least,
+            value if self.most is None or value > self.most else self.most,
+            added(self.values, value),
+            weights,
+            products,
+        )
+
+    @property
+    def weight(self) -> float:
+        """The sum of the weights."""
+        return math.fsum(self.weights) if self.weights else float(self.count)
+
+    @property
+    def mean(self) -> float | None:
+        """The weighted mean; where nothing flowed what was measured stands for itself."""
+        if not self.count:
+            return None
+        weight = self.weight
+        if not self.weights or weight <= 0.0:
+            return math.fsum(self.values) / self.count
+        return math.fsum(self.products) / weight
 
 
 class Averages(msgspec.Struct, frozen=True, array_like=True):
@@ -184,30 +223,19 @@ def running(averages: Averages, span: Span, method: Method) -> Mean | None:
 
 def mean_of(block: Block, span: Span, method: Method, flag: Flag = Flag.FINAL) -> Mean:
     """Return the mean of a block; its sums are exact, so the order of its slots does not matter."""
-    count, spoiled = len(block.values), method.strict and block.bad > 0
-    weight = math.fsum(block.weights)
+    spoiled = method.strict and block.bad > 0
     return Mean(
         span=span,
         begin=block.begin,
-        value=_weighted(block, weight),
-        valid=count >= method.enough(span) and not spoiled,
-        count=count,
-        share=min(1.0, count / method.slots(span)),
-        least=min(block.values, default=None),
-        most=max(block.values, default=None),
-        weight=weight / count if count else 0.0,
+        value=block.mean,
+        valid=block.count >= method.enough(span) and not spoiled,
+        count=block.count,
+        share=min(1.0, block.count / method.slots(span)),
+        least=block.least,
+        most=block.most,
+        weight=block.weight / block.count if block.count else 0.0,
         flag=flag,
     )
-
-
-def _weighted(block: Block, weight: float) -> float | None:
-    if not block.values:
-        return None
-    if weight <= 0.0:
-        # Nothing flowed: what was measured stands for itself.
-        return math.fsum(block.values) / len(block.values)
-    products = (value * by for value, by in zip(block.values, block.weights, strict=True))
-    return math.fsum(products) / weight
 
 
 def _added(blocks: tuple[Block, ...], begin: int, value: float | None, weight: float) -> tuple[Block, ...]:

@@ -15,8 +15,8 @@ def series(shard: str) -> str:
 
 
 def statistics(shard: str) -> str:
-    """Hash series -> the state of its statistics as JSON."""
-    return f"pw:{shard}:statistics"
+    """Hash series -> the state of its statistics as JSON; named anew with its form, as the records are."""
+    return f"pw:{shard}:means"
 
 
 def consumed(shard: str) -> str:
@@ -75,6 +75,10 @@ RESULTS = "pw:results"
 RESULTS_LENGTH = 20_000
 RESULTS_KEPT = "pw:results:kept"
 CORRECTIONS = "pw:corrections"
+#: Hash ``series begin`` of hours of meters to be integrated again -> since when (ms); series ``*`` means all.
+FLOWS_LATE = "pw:flows:late"
+#: Hash flow -> until when (ms) its amounts have been settled.
+FLOWS_SETTLED = "pw:flows:settled"
 #: Hash zone -> the latest canary that went the whole way, as JSON.
 CANARIES = "pw:canaries"
 #: What the watchdog has found, as JSON; expires by itself.
@@ -130,6 +134,46 @@ CHANGE = "change"
 TAG_ZONE, TAG_SITE, TAG_SENSOR, TAG_QUANTITY = "zone", "site", "sensor", "quantity"
 TAG_LIMIT, TAG_EVENT, TAG_PRIORITY, TAG_WINDOW = "limit", "event", "priority", "window"
 TAG_SPAN = "span"
+#: Amounts of flows (rp kept), at the beginning of their span: tags flow, kind, zone, from, to, span (hour, day); fields
+#: v, share, flag.
+FLOW = "flow"
+TAG_FLOW, TAG_KIND, TAG_FROM, TAG_TO = "flow", "kind", "from", "to"
+#: Indicators (rp kept): tags indicator, scope (site, zone, park), zone, site, span (day, month, year), benchmark; zone
+#: and site are ``all`` above them. Fields v, target, status, met, share, flag, numerator, denominator.
+INDICATOR = "indicator"
+TAG_INDICATOR, TAG_SCOPE, TAG_BENCHMARK = "indicator", "scope", "benchmark"
+EVERYWHERE = "all"
+#: Reported figures (rp kept): tags enterprise, figure, span, import; and the imports that are whole.
+FIGURE = "figure"
+FIGURES_IMPORTED = "figures_imported"
+TAG_ENTERPRISE, TAG_FIGURE, TAG_IMPORT = "enterprise", "figure", "import"
+#: Classes of enterprises (rp kept): tags scheme, zone, enterprise; at the beginning of the year.
+EVALUATION = "evaluation"
+TAG_SCHEME = "scheme"
+#: The exchange network, for Grafana's node graph (rp raw), every few minutes and when it changes. Sites: tags id
+#: (``zone/site`` or ``outside``), zone; fields title_*, subtitle_*, mainstat_*, secondarystat_* (each ``_zh`` and
+#: ``_en``), arc_well, arc_idle, arc_broken, arc_unknown (shares of the site's exchanges, 1 together). Flows between
+#: them: tags id (the flow), source, target, kind, zone; fields title_*, mainstat_*, secondarystat_*, carried, usual,
+#: surplus (kind's unit per hour), state, rank (0 well, 1 idle, 2 no verdict, 3 broken).
+NETWORK_NODE = "network_node"
+NETWORK_EDGE = "network_edge"
+TAG_ID, TAG_SOURCE, TAG_TARGET = "id", "source", "target"
+#: What of the residues stays in the park (rp kept), by the last whole hours: tags scope (zone, park), zone, unit;
+#: fields v (%), given, kept, share.
+NETWORK_STAYING = "network_staying"
+TAG_UNIT = "unit"
+#: How it stands now, for Grafana (rp raw): a point per sensor, per zone, per alarm that is not normal, per set-point in
+#: force, per name; fields in storage/present.py.
+STATE = "state"
+ZONE_STATE = "zone_state"
+STANDING = "standing"
+SETPOINT = "setpoint"
+NAMED = "named"
+TAG_ZH, TAG_EN = "zh", "en"
+#: What the service itself does (rp raw), by the watchdog.
+HEALTH = "health"
+TAG_REASON = "reason"
+TAG_ALARM, TAG_LOCATION, TAG_PIECE, TAG_SEVERITY = "alarm", "location", "piece", "severity"
 FIELD_VALID, FIELD_SHARE, FIELD_COUNT, FIELD_FLAG = "valid", "share", "n", "flag"
 FIELD_VALUE = "v"
 FIELD_RAW = "raw"

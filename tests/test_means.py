@@ -153,7 +153,7 @@ def test_abnormal_slots_are_counted_while_a_block_is_open() -> None:
     for sample in hours(None, None, 1.0):
         averages, _, _ = take(averages, msgspec.structs.replace(sample, t=MIDNIGHT), HOURS)
     [block] = averages.blocks[Span.HOUR]
-    assert (block.bad, block.values, block.weights) == (2, (1.0,), (1.0,))
+    assert (block.bad, block.count, block.values) == (2, 1, (1.0,))
 
 
 def test_a_block_made_again_is_what_it_would_have_been_and_says_so() -> None:

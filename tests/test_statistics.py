@@ -205,5 +205,5 @@ def test_what_is_remembered_is_bounded(case: Case) -> None:
         assert len(statistics.eight_hours.values) <= 8
         slots = itertools.chain.from_iterable(statistics.averages.blocks.values())
         assert (
-            sum(len(block.values) + block.bad for block in slots) <= 2 * (60 + 24) + case.method.allowance // 20_000 + 4
+            sum(block.count + block.bad for block in slots) <= 2 * (60 + 24) + case.method.allowance // 20_000 + 4
         )
