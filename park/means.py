@@ -12,6 +12,7 @@ not even to the last bit (sums are exact). What comes later is told, and the blo
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Iterable
 
@@ -74,7 +75,7 @@ class Method(msgspec.Struct, frozen=True):
     @property
     def spans(self) -> tuple[Span, ...]:
         """The blocks that can be made of samples so far apart, shortest first; a day at least."""
-        return tuple(span for span in Span if span.ms >= self.interval) or (Span.DAY,)
+        return _spans(self.interval)
 
     def slots(self, span: Span) -> int:
         """How many slots a block of ``span`` has."""
@@ -89,6 +90,11 @@ class Method(msgspec.Struct, frozen=True):
     def _slot(self, span: Span) -> int:
         below = {Span.MINUTE: 0, Span.HOUR: MINUTE, Span.DAY: HOUR}[span]
         return max(below, self.interval)
+
+
+@functools.lru_cache
+def _spans(interval: int) -> tuple[Span, ...]:
+    return tuple(span for span in Span if span.ms >= interval) or (Span.DAY,)
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):

@@ -40,8 +40,11 @@ def count(limit: Limit, known: Mapping[str, Record], now: int) -> dict[Site, int
     """Return how many detectors of each site vote at ``now`` (ms); a site without one is not in it."""
     voting: dict[Site, set[str]] = {}
     for series, record in known.items():
+        # Almost every series has nothing to vote with.
+        if not any(_votes(record.alarms.get(name), limit, now) for name in limit.votes):
+            continue
         zone, site, sensor, _ = split_series(series)
-        if _covers(limit, zone, site) and any(_votes(record.alarms.get(name), limit, now) for name in limit.votes):
+        if _covers(limit, zone, site):
             voting.setdefault((zone, site), set()).add(sensor)
     return {place: len(sensors) for place, sensors in voting.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from park.alarms import Transition
 from park.budgets import Load, add, kg_per_hour, load_of, memory_of
 from park.catalogue import Catalogue
 from park.evaluate import Record
@@ -36,11 +37,16 @@ class Votes:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._limits = [limit for limit in catalogue.limits if limit.kind is Kind.VOTE]
+        self._votes = frozenset(name for limit in self._limits for name in limit.votes)
 
     @property
     def needed(self) -> bool:
         """Whether anything is voted on."""
         return bool(self._limits)
+
+    def moved_by(self, transitions: Iterable[Transition]) -> bool:
+        """Whether one of ``transitions`` may have changed a vote; what only passes with time is the sweep's to see."""
+        return any(transition.limit in self._votes for transition in transitions)
 
     def count(self, known: Mapping[str, Record], now: int) -> Iterator[tuple[Limit, Reading]]:
         """Yield how many vote at each site, by limit; a site where nobody does any more included."""

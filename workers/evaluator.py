@@ -152,7 +152,7 @@ class Evaluator:
             # Flows first: what they carry is weighted by them.
             for series, theirs in sorted(by_series.items(), key=_is_no_flow):
                 self._evaluate(work, known.get(series, _NEW), series, theirs, now)
-            self._finish(work, known, now)
+            self._finish(work, known, now, swept=False)
             try:
                 self._commit(work, now)
             except Conflict as conflict:
@@ -216,7 +216,7 @@ class Evaluator:
         self._look_at_relations(known, now)
         for series in {*known, *self._due_series()}:
             self._pass_time(work, known.get(series, _NEW), series, now, hearing=hearing)
-        self._finish(work, known, now)
+        self._finish(work, known, now, swept=True)
         if work.records or work.saved:
             try:
                 self._commit(work, now)
@@ -282,9 +282,9 @@ class Evaluator:
         late_after = plan.method.allowance + self._catalogue.settings.late_after
         return hold_results(record, watch, results, now, late_after)
 
-    def _finish(self, work: Work, known: dict[str, Versioned], now: int) -> None:
+    def _finish(self, work: Work, known: dict[str, Versioned], now: int, *, swept: bool) -> None:
         """Do what looks at more than one series: votes, loads, which alarm was first."""
-        if self._votes.needed:
+        if self._votes.needed and (swept or self._votes.moved_by(entry for entry, _ in work.transitions)):
             self._count_votes(work, known, now)
         if self._loads.needed:
             for series in list(work.results):
