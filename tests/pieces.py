@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from tests.servers import eventually
 
 _STOP_SECONDS = 10.0
+#: A command that does its work and ends: starting Python alone takes seconds where everything runs at once.
+_END_SECONDS = 60.0
 
 
 class Piece:
@@ -49,13 +51,13 @@ class Piece:
         """What it has printed so far, both streams."""
         return "".join(self._lines)
 
-    def wait_for(self, text: str, *, within: float = 15.0) -> None:
+    def wait_for(self, text: str, *, within: float = 60.0) -> None:
         """Wait until ``text`` has been printed."""
         eventually(
             lambda: text in self.output, within=within, why=lambda: f"{self} has not said {text!r}:\n{self.output}"
         )
 
-    def wait(self, within: float = _STOP_SECONDS) -> int:
+    def wait(self, within: float = _END_SECONDS) -> int:
         """Wait for its end; return the exit status."""
         status = self._process.wait(within)
         self._reader.join(within)
