@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from park import alerts_building, limit_building, oncall_building, rows, suppression_building, units
+from park import alerts_building, economy_building, limit_building, oncall_building, rows, suppression_building, units
 from park.catalogue import Alerts, Catalogue, OnCall, Settings, Site, Zone
 from park.documents import GUIDANCE, LIMITS, PARK, QUANTITIES, UNREADABLE, ZONES, names_of
 from park.draft import Draft, fingerprint
+from park.economy import Economy
 from park.quantities import Quantity
 from park.relations import Suppression
 from park.rows import Path, Problem, suggestion
@@ -37,13 +38,19 @@ def build(documents: Mapping[str, Any]) -> tuple[Catalogue | None, list[Problem]
     limit_building.limits(building)
     alerts, oncall, settings = alerts_building.alerts(building), oncall_building.oncall(building), _settings(building)
     rules = suppression_building.suppressions(building, building.limits, building.limit_paths)
+    circular = economy_building.economy(building)
     if building.problems or settings is None:
         return None, building.problems
-    return _catalogue(building, alerts, oncall, settings, rules), []
+    return _catalogue(building, alerts, oncall, settings, rules, circular), []
 
 
 def _catalogue(
-    building: Draft, alerts: Alerts, oncall: OnCall, settings: Settings, rules: tuple[Suppression, ...]
+    building: Draft,
+    alerts: Alerts,
+    oncall: OnCall,
+    settings: Settings,
+    rules: tuple[Suppression, ...],
+    circular: Economy,
 ) -> Catalogue:
     limits = tuple(building.limits.values())
     content = (building.zones, building.quantities, limits, sorted(building.replaces), alerts, oncall, settings, rules)
@@ -55,9 +62,10 @@ def _catalogue(
         replaces=building.replaces,
         alerts=alerts,
         settings=settings,
-        version=fingerprint((*content, replaces)),
+        version=fingerprint((*content, replaces, circular)),
         oncall=oncall,
         suppressions=rules,
+        economy=circular,
     )
 
 
@@ -71,7 +79,7 @@ def _zones(building: Draft) -> None:
         row = building.shape(rows.ZoneRow, value, path)
         sites = _sites(building, value, path)
         if row:
-            building.zones[name] = Zone(name, names_of(row.names), row.shards, sites)
+            building.zones[name] = Zone(name, names_of(row.names), row.shards, sites, tuple(row.outline))
     if building.documents.get(ZONES) == {"zones": {}}:
         building.report((ZONES, "zones"), "no zone is configured; write at least one")
 
@@ -83,7 +91,7 @@ def _sites(building: Draft, zone: object, path: Path) -> dict[str, Site]:
         building.check_segment((*path, "sites", name), name)
         row = building.shape(rows.SiteRow, value, (*path, "sites", name))
         if row:
-            sites[name] = Site(name, names_of(row.names), row.latitude, row.longitude)
+            sites[name] = Site(name, names_of(row.names), row.latitude, row.longitude, tuple(row.area))
     return sites
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from park.channels import ChannelKind, ChannelRoute, Reference, ReferenceKind
+from park.economy import Economy
 from park.limits import Kind, Limit
 from park.oncall import OnCall
 from park.quantities import Quantity
@@ -38,21 +39,29 @@ _REMEMBERED = 100_000
 
 
 class Site(msgspec.Struct, frozen=True):
-    """A place within a zone; ``latitude`` and ``longitude`` in degrees (WGS 84)."""
+    """A place within a zone; ``latitude`` and ``longitude`` in degrees (WGS 84).
+
+    ``area`` is the polygon it covers, as corners (latitude, longitude) in order; empty if nobody has drawn it.
+    """
 
     name: str
     names: Names
     latitude: float
     longitude: float
+    area: tuple[tuple[float, float], ...] = ()
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """A part of the park with workers of its own; ``shards`` is the number of queues its sites spread over."""
+    """A part of the park with workers of its own; ``shards`` is the number of queues its sites spread over.
+
+    ``outline`` is its polygon, as corners (latitude, longitude) in order; empty if nobody has drawn it.
+    """
 
     name: str
     names: Names
     shards: int
     sites: dict[str, Site]
+    outline: tuple[tuple[float, float], ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -104,8 +113,8 @@ class Catalogue:
     """Everything that is configured.
 
     ``replaces`` tells, by limit id, which limits a limit stands in for where both apply. ``suppressions`` are the rules
-    by which alarms are suppressed by design. ``version`` is a short hash of the content: the same configuration has
-    the same version wherever it is loaded.
+    by which alarms are suppressed by design, ``economy`` is what is known of flows and enterprises. ``version`` is a
+    short hash of the content: the same configuration has the same version wherever it is loaded.
     """
 
     zones: Mapping[str, Zone]
@@ -117,6 +126,7 @@ class Catalogue:
     version: str
     oncall: OnCall = dataclasses.field(default_factory=OnCall)
     suppressions: tuple[Suppression, ...] = ()
+    economy: Economy = dataclasses.field(default_factory=Economy)
     _matches: dict[tuple[str, Location], tuple[Limit, ...]] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -143,11 +153,15 @@ class Catalogue:
         """Return the limit with the id ``name``; raises ``KeyError``, as after a row was taken out."""
         return self._by_id[name]
 
-    def suggest_quantity(self, word: str) -> str:
+    def suggest_quantity(self, word: str) -> Names:
         """Return what to send instead of the unknown quantity ``word``: the closest names, and where to add one."""
         close = difflib.get_close_matches(word, self.quantities, n=3)
-        meant = f"did you mean {' or '.join(close)}? " if close else ""
-        return f"{meant}a new quantity is a row in config/quantities.yaml"
+        zh = f"是否指 {' 或 '.join(close)}？" if close else ""
+        en = f"did you mean {' or '.join(close)}? " if close else ""
+        return Names(
+            f"{zh}新的监测量请在 config/quantities.yaml 中增加一行",
+            f"{en}a new quantity is a row in config/quantities.yaml",
+        )
 
     @property
     def late_after(self) -> int:

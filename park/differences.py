@@ -241,6 +241,18 @@ def _list(values: Iterable[object], empty: str = _NOTHING) -> str:
     return ", ".join(map(str, values)) or empty
 
 
+#: Tables of the economy, and what they are called.
+_CIRCULAR = {
+    "enterprises": "enterprises",
+    "kinds": "kinds of flows",
+    "flows": "flows",
+    "balances": "balances of sites",
+    "figures": "figures",
+    "indicators": "indicators",
+    "factors": "factors",
+    "schemes": "schemes of evaluation",
+}
+
 # --- all else ----------------------------------------------------------------------------------------------
 
 
@@ -258,7 +270,23 @@ def _others(old: Catalogue, new: Catalogue) -> Iterable[Other]:
         yield from _table("people on call", old.oncall.people, new.oncall.people, restart=True, always=True)
     rules = ({rule.id: rule for rule in each.suppressions} for each in (old, new))
     yield from _table("suppression rules", *rules, restart=False)
+    yield from _circular(old, new)
     yield from _settings(old, new)
+
+
+def _circular(old: Catalogue, new: Catalogue) -> Iterable[Other]:
+    """Yield what changes of the circular economy; the office takes all of it up while it runs."""
+    before, after = old.economy, new.economy
+    for name, what in _CIRCULAR.items():
+        yield from _table(what, getattr(before, name), getattr(after, name), restart=False)
+    yield from _table("benchmark sets", before.benchmarks.sets, after.benchmarks.sets, restart=False)
+    for name in ("shown", "coverage"):
+        was, is_ = getattr(before.benchmarks, name), getattr(after.benchmarks, name)
+        if was != is_:
+            yield Other("benchmarks", f"{name}: {was or _NOTHING} -> {is_ or _NOTHING}", restart=False)
+    for what, was, is_ in (("smart equipment", before.smart, after.smart), ("access", before.access, after.access)):
+        if was != is_:
+            yield Other(what, "changed", restart=False)
 
 
 def _settings(old: Catalogue, new: Catalogue) -> Iterable[Other]:

@@ -22,12 +22,27 @@ ZONES, QUANTITIES, GUIDANCE, ALERTS, ONCALL, SUPPRESSION, PARK = (
     "park.yaml",
 )
 LIMITS = "limits/"
+ENTERPRISES, FLOWS, FIGURES, INDICATORS, EVALUATION, ACCESS = (
+    "enterprises.yaml",
+    "flows.yaml",
+    "figures.yaml",
+    "indicators.yaml",
+    "evaluation.yaml",
+    "access.yaml",
+)
 
 UNREADABLE = object()
 """Stands in ``documents`` for a file that could not be parsed: it is reported elsewhere, and may hold any name."""
 
 # What a file holds besides its rows: the first key must be there, the others may be left out.
-_KEYS = {ALERTS: ("channels", "delivery"), ONCALL: ("people", "rotas", "chains", "quiet_hours")}
+_KEYS = {
+    ALERTS: ("channels", "delivery"),
+    ONCALL: ("people", "rotas", "chains", "quiet_hours"),
+    FLOWS: ("kinds", "flows", "balances"),
+    EVALUATION: ("schemes", "smart"),
+    ACCESS: ("zones", "processes", "plan"),
+    INDICATORS: ("indicators", "benchmarks", "factors"),
+}
 
 _Row = TypeVar("_Row", bound=rows.Row)
 
@@ -119,5 +134,6 @@ def names_of(row: rows.NamesRow) -> Names:
 
 
 def _outline(model: type[rows.Row]) -> str:
-    required = [name for name, field in model.model_fields.items() if field.is_required()]
-    return "{" + ", ".join(f"{name}: ..." for name in required or model.model_fields) + "}"
+    keys = {field.alias or name: field.is_required() for name, field in model.model_fields.items()}
+    required = [key for key, needed in keys.items() if needed]
+    return "{" + ", ".join(f"{key}: ..." for key in required or keys) + "}"

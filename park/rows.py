@@ -160,12 +160,45 @@ def _clause_refusal(value: object) -> str:
 Clause = Annotated[NamesRow, BeforeValidator(clause)]
 
 
+_POLYGON_EXAMPLE = "[[31.79, 120.79], [31.81, 120.79], [31.80, 120.81]]"
+_LEAST_CORNERS = 3
+_MOST_LATITUDE, _MOST_LONGITUDE = 90, 180
+
+
+def polygon(value: object) -> list[tuple[float, float]]:
+    """Return the corners (latitude, longitude) of a polygon, without the last one if it is the first again.
+
+    Raises ``ValueError``.
+    """
+    corners = [_corner(each) for each in value] if isinstance(value, list) else []
+    if corners and corners[0] == corners[-1]:
+        corners.pop()
+    if len(corners) < _LEAST_CORNERS:
+        raise ValueError(f"{shortened(value)} is no polygon; write three or more corners, such as {_POLYGON_EXAMPLE}")
+    return corners
+
+
+def _corner(value: object) -> tuple[float, float]:
+    match value:
+        case [int() | float() as latitude, int() | float() as longitude] if (
+            abs(latitude) <= _MOST_LATITUDE and abs(longitude) <= _MOST_LONGITUDE
+        ):
+            return float(latitude), float(longitude)
+    raise ValueError(
+        f"{shortened(value)} is no corner; write [latitude, longitude] in degrees, such as [31.79, 120.79]"
+    )
+
+
+Polygon = Annotated[list[tuple[float, float]], BeforeValidator(polygon)]
+
+
 class SiteRow(Row):
     """A site in ``zones.yaml``."""
 
     names: NamesRow = _NAMES
     latitude: float = Field(ge=-90, le=90, examples=["31.81"])
     longitude: float = Field(ge=-180, le=180, examples=["120.80"])
+    area: Polygon = Field(default=[], examples=[_POLYGON_EXAMPLE])
 
 
 class ZoneRow(Row):
@@ -174,6 +207,7 @@ class ZoneRow(Row):
     names: NamesRow = _NAMES
     shards: int = Field(default=1, ge=1, le=64, examples=["1"])
     sites: dict[str, Any] = Field(examples=["{tank-farm: {...}}"])
+    outline: Polygon = Field(default=[], examples=[_POLYGON_EXAMPLE])
 
 
 class QuantityRow(Row):
@@ -357,9 +391,14 @@ def _fields(model: type[Row], location: Sequence[str | int]) -> Mapping[str, pyd
     """Return the fields of the row that ``location`` (within ``model``) leads to."""
     current = model
     for part in location:
-        field = current.model_fields.get(part) if isinstance(part, str) else None
+        field = _by_key(current).get(part) if isinstance(part, str) else None
         current = _row_type(field.annotation) or current if field else current
-    return current.model_fields
+    return _by_key(current)
+
+
+def _by_key(model: type[Row]) -> Mapping[str, pydantic.fields.FieldInfo]:
+    """Return the fields of a row by the keys that the file has: some are words that Python keeps for itself."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _row_type(annotation: object) -> type[Row] | None:

@@ -21,7 +21,7 @@ volume flow               m3/s, m3/min, m3/h, m3/d, L/s, L/min, L/h
 mass                      g, kg, t
 mass flow                 g/s, kg/s, kg/h, t/h, t/d
 energy                    Wh, kWh, MWh, J, kJ, MJ, GJ
-power                     W, kW, MW
+power                     W, kW, MW, GJ/h
 time                      ms, s, min, h, d
 speed                     m/s, km/h
 angle                     ° (deg)
@@ -42,11 +42,15 @@ from fractions import Fraction
 import msgspec
 
 from park.quantities import Quantity
-from park.words import Location
+from park.words import Location, Names
 
 
 class UnknownUnit(ValueError):
-    """The unit can't be converted to the quantity's own; the text names the units that can."""
+    """The unit can't be converted to the quantity's own; ``texts`` name the units that can (as text: in English)."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.texts = Names(zh, en)
 
 
 class Conversion(msgspec.Struct, frozen=True):
@@ -141,7 +145,7 @@ _FAMILIES: dict[str, dict[str, Fraction]] = {
         "MJ": Fraction(1000, 3600),
         "GJ": Fraction(1_000_000, 3600),
     },
-    "power": {"W": _MILLI, "kW": Fraction(1), "MW": Fraction(1000)},
+    "power": {"W": _MILLI, "kW": Fraction(1), "MW": Fraction(1000), "GJ/h": Fraction(1_000_000, 3600)},
     "time": {"ms": _MILLI, "s": Fraction(1), "min": Fraction(60), "h": Fraction(3600), "d": Fraction(86_400)},
     "speed": {"m/s": Fraction(1), "km/h": Fraction(1000, 3600)},
     "angle": {"°": Fraction(1)},
@@ -191,7 +195,7 @@ def conversion(quantity: Quantity, unit: str | None, location: Location) -> Conv
     sizes = _sizes(quantity, own, location)
     name = _recognise(unit, own, sizes, location)
     if name is None:
-        raise UnknownUnit(_refusal(quantity, unit, own, sizes))
+        raise _refusal(quantity, unit, own, sizes)
     return _between(name, own, sizes)
 
 
@@ -203,6 +207,14 @@ def accepted(quantity: Quantity, location: Location) -> tuple[str, ...]:
 def known_units() -> tuple[str, ...]:
     """Return every unit a quantity may have as its canonical one."""
     return tuple(unit for family in _FAMILIES.values() for unit in family)
+
+
+def ratio(unit: str, other: str) -> float | None:
+    """Return how many ``other`` one ``unit`` is, both in the plain spelling; ``None`` if that can't be told."""
+    family = next((units for units in _FAMILIES.values() if unit in units and other in units), None)
+    if family is None or unit in _SHIFTS or other in _SHIFTS:
+        return None
+    return float(family[unit] / family[other])
 
 
 def normalise(unit: str) -> str:
@@ -223,7 +235,11 @@ def _volume(location: Location) -> Fraction:
 def _canonical_name(unit: str) -> str:
     name = normalise(unit)
     if name not in known_units():
-        raise UnknownUnit(f"{unit!r} is not a unit parkwatch knows; write one of {', '.join(known_units())}")
+        known = ", ".join(known_units())
+        raise UnknownUnit(
+            f"{unit!r} 不是可识别的单位；请使用：{known}",
+            f"{unit!r} is not a unit parkwatch knows; write one of {known}",
+        )
     return name
 
 
@@ -267,12 +283,14 @@ def _between(name: str, own: str, sizes: dict[str, Fraction]) -> Conversion:
     return Conversion(float(ratio.numerator), float(ratio.denominator), float(shift))
 
 
-def _refusal(quantity: Quantity, unit: str, own: str, sizes: dict[str, Fraction]) -> str:
-    units = ", ".join(sizes)
-    text = f"{unit[:_QUOTED]!r} is not a unit of {quantity.name}; send {own}" + (
-        f" or one of {units}" if len(sizes) > 1 else ""
+def _refusal(quantity: Quantity, unit: str, own: str, sizes: dict[str, Fraction]) -> UnknownUnit:
+    shown, units, several = repr(unit[:_QUOTED]), ", ".join(sizes), len(sizes) > 1
+    zh = f"{shown} 不是{quantity.names.zh}（{quantity.name}）的单位；请发送 {own}" + (
+        f"，或以下之一：{units}" if several else ""
     )
+    en = f"{shown} is not a unit of {quantity.name}; send {own}" + (f" or one of {units}" if several else "")
     gas = own in _FAMILIES[_MASS_PER_VOLUME] or own in _FAMILIES[_VOLUME_FRACTION]
     if gas and quantity.molar_mass is None:
-        text += " (no molar mass is configured, so mass and volume fraction can't be converted)"
-    return text
+        zh += "（未配置摩尔质量，质量浓度与体积分数无法换算）"
+        en += " (no molar mass is configured, so mass and volume fraction can't be converted)"
+    return UnknownUnit(zh, en)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +15,26 @@ from ruamel.yaml.reader import ReaderError
 
 from park import building, rows
 from park.catalogue import Catalogue
-from park.documents import ALERTS, GUIDANCE, LIMITS, ONCALL, PARK, QUANTITIES, SUPPRESSION, UNREADABLE, ZONES
+from park.documents import (
+    ACCESS,
+    ALERTS,
+    ENTERPRISES,
+    EVALUATION,
+    FIGURES,
+    FLOWS,
+    GUIDANCE,
+    INDICATORS,
+    LIMITS,
+    ONCALL,
+    PARK,
+    QUANTITIES,
+    SUPPRESSION,
+    UNREADABLE,
+    ZONES,
+)
 
-_FILES = (ZONES, QUANTITIES, GUIDANCE, ALERTS, ONCALL, SUPPRESSION, PARK)
+_CIRCULAR = (ENTERPRISES, FLOWS, FIGURES, INDICATORS, EVALUATION, ACCESS)
+_FILES = (ZONES, QUANTITIES, GUIDANCE, ALERTS, ONCALL, SUPPRESSION, PARK, *_CIRCULAR)
 _FOLDERS = ("limits",)
 _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
 
@@ -85,6 +102,23 @@ def name_of(file: Path) -> str:
 def contents(folder: Path, instead: Mapping[str, Path] | None = None) -> dict[str, Any]:
     """Return what the files hold, as :func:`park.building.build` takes it, right or wrong."""
     return {name: _read(path, name).content for name, path in files(folder, instead).items()}
+
+
+class Alone:
+    """A YAML file that is not part of a configuration folder: its ``content``, and the lines of what is wrong with it.
+
+    Raises :class:`ConfigurationError` if it can't be read, or is not valid YAML.
+    """
+
+    def __init__(self, file: Path, name: str) -> None:
+        self._document = _read(file, name)
+        if self._document.problems:
+            raise ConfigurationError(self._document.problems)
+        self.content: Any = self._document.content
+
+    def located(self, found: Iterable[rows.Problem]) -> list[Problem]:
+        """Return problems, whose paths begin with the ``name`` it was read by, with their lines."""
+        return [Problem(self._document.file, _line(self._document, problem.path), problem.message) for problem in found]
 
 
 def _surplus(folder: Path) -> Iterator[Problem]:

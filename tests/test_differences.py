@@ -20,6 +20,7 @@ from park.statistics import Statistic
 from park.strictness import Mark
 from park.wording import duration, validity
 from park.words import Location, Names, Priority
+from tests.economies import economy
 from tests.making import SERIES, T0, catalogue, limit, many, point, quantity, reading, two_levels
 
 WORKPLACE, STACK = Location.WORKPLACE, Location.STACK
@@ -180,6 +181,27 @@ def test_a_new_quantity_is_live_and_one_taken_out_is_not() -> None:
     assert [(each.text, each.restart) for each in found.others] == [("added: hf", False)]
     found = compare(_with(quantities={**park.quantities, "hf": quantity("hf")}), park)
     assert [(each.text, each.restart) for each in found.others] == [("taken out: hf", True)]
+
+
+def test_the_circular_economy_is_told_table_by_table() -> None:
+    park = catalogue()
+    made = economy()
+    steam = dataclasses.replace(made, flows={name: each for name, each in made.flows.items() if name != "steam"})
+    shown = dataclasses.replace(
+        steam,
+        benchmarks=msgspec.structs.replace(made.benchmarks, shown="green-park"),
+        access=msgspec.structs.replace(made.access, processes={"nitration": Names("硝化", "nitration")}),
+    )
+    found = compare(dataclasses.replace(park, economy=made), dataclasses.replace(park, economy=shown), KNOWN)
+    assert [(each.what, each.text, each.restart) for each in found.others] == [
+        ("flows", "taken out: steam", False),
+        ("benchmarks", "shown: hj-274 -> green-park", False),
+        ("access", "changed", False),
+    ]
+    assert (
+        compare(dataclasses.replace(park, economy=made), dataclasses.replace(park, economy=economy()), KNOWN).others
+        == ()
+    )
 
 
 def test_settings_are_told_by_value() -> None:
