@@ -21,6 +21,17 @@ def number(value: float) -> str:
     return f"{value:.10g}"
 
 
+def short(value: float) -> str:
+    """Return ``value`` to four figures; all of those before the point, as nobody reads ``1.055e+04`` as a number."""
+    text = f"{value:.4g}"
+    return f"{value:.0f}" if "e+" in text else text
+
+
+def amount(value: float, unit: str) -> str:
+    """Return ``value`` to four figures in ``unit``: ``5.5 t``, and ``375 x 10k CNY``, since 375 10k would mislead."""
+    return f"{short(value)} x {unit}" if unit[:1].isdigit() else f"{short(value)} {unit}".rstrip()
+
+
 def duration(ms: int) -> str:
     """Return ms as they are written in the configuration: ``30s``, ``5min``, ``8h``."""
     for length, unit in _STEPS:

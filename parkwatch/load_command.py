@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
+import redis
 import typer
 
 from park import budgets
@@ -25,6 +26,8 @@ from workers.derived import MEMORY, load_series
 class Stand(msgspec.Struct, frozen=True):
     """How a load budget stands; masses in kg, times in ms, ``known`` the share of the hours so far that is known.
 
+    The period began at ``begin``; the latest hour that is known ended at ``until``.
+
     ``expected`` is the mass at the period's end if it goes on as so far; ``exhausted`` when the budget runs out then,
     or ``None`` if that is after the period, or nothing goes out.
     """
@@ -38,6 +41,8 @@ class Stand(msgspec.Struct, frozen=True):
     known: float
     expected: float | None
     exhausted: int | None
+    begin: int
+    until: int
 
 
 def loads(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:  # noqa: FBT002 - a flag
@@ -45,18 +50,23 @@ def loads(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     chosen = settings()
     park = catalogue(chosen)
     with connected(chosen) as client:
-        records = Overview(client, park).records()
-        found = [
-            _stand(limit, series, budgets.load_of(records[load_series(series)].memory.get(MEMORY, ())))
-            for series, limit in _budgets(park, Directory(client).series(park))
-            if load_series(series) in records
-        ]
+        found = stands(client, park)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
         return
     for stand in found:
         out.print(_line(stand), highlight=False, markup=False, soft_wrap=True)
     out.print(f"{len(found)} budgets", highlight=False)
+
+
+def stands(client: redis.Redis, park: Catalogue) -> list[Stand]:
+    """Return how the load budgets of the sensors that there are stand. Raises ``redis.RedisError``."""
+    records = Overview(client, park).records()
+    return [
+        _stand(limit, series, budgets.load_of(records[load_series(series)].memory.get(MEMORY, ())))
+        for series, limit in _budgets(park, Directory(client).series(park))
+        if load_series(series) in records
+    ]
 
 
 def _budgets(park: Catalogue, series: Mapping[str, Location]) -> Iterator[tuple[str, Limit]]:
@@ -81,6 +91,8 @@ def _stand(limit: Limit, series: str, load: budgets.Load) -> Stand:
         known=budgets.known_share(load),
         expected=budgets.expected(load, period),
         exhausted=exhausted if within else None,
+        begin=load.begin,
+        until=load.until,
     )
 
 
