@@ -11,7 +11,8 @@ from storage import names
 
 
 @lru_cache(maxsize=200_000)
-def _head(series: str) -> str:
+def head(series: str) -> str:
+    """Return what every line of ``series`` begins with, up to the blank."""
     # Zone, site, sensor and quantity are topic segments or configured names: nothing in them needs escaping.
     zone, site, sensor, quantity = split_series(series)
     return (
@@ -27,9 +28,9 @@ _NO_NUMBER = {quality: f'{names.FIELD_QUALITY}="{quality.value}" ' for quality i
 def line(reading: Reading) -> str:
     """Return the line of one reading: ``v`` if it is usable, ``raw`` if it is a number that is not."""
     if reading.value is None:
-        return f"{_head(reading.series)}{_NO_NUMBER[reading.quality]}{reading.t}"
+        return f"{head(reading.series)}{_NO_NUMBER[reading.quality]}{reading.t}"
     name = names.FIELD_VALUE if reading.quality.usable else names.FIELD_RAW
-    return f"{_head(reading.series)}{name}={reading.value!r}{_TAIL[reading.quality]}{reading.t}"
+    return f"{head(reading.series)}{name}={reading.value!r}{_TAIL[reading.quality]}{reading.t}"
 
 
 def lines(readings: Iterable[Reading]) -> bytes:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from storage.backoff import Backoff
 from storage.influx import Influx, InfluxUnavailable, LinesRejected, write_divided
-from storage.spool import Spool
+from storage.queue import AWAY
+from storage.spool import Chunk, Spool
 
 log = logging.getLogger("parkwatch.ingest")
 
@@ -40,7 +41,8 @@ class Store:
     """Writes parcels in the order they are put in.
 
     ``stored(tokens)`` is called, from the storing thread, for what is safe; ``rejected(line, reason)`` for a
-    line that InfluxDB will never take.
+    line that InfluxDB will never take; ``late(lines)`` for what has come to InfluxDB out of the spool, which stays
+    there until Redis has taken a note of it.
     """
 
     def __init__(
@@ -49,11 +51,14 @@ class Store:
         open_spool: Callable[[], Spool],
         stored: Callable[[list[Token]], None],
         rejected: Callable[[str, str], None],
+        late: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         self._influx = influx
         self._open_spool = open_spool
         self._stored = stored
         self._rejected = rejected
+        self._late = late
+        self._written: int | None = None
         self._parcels: queue.Queue[Parcel] = queue.Queue()
         self._stopping = threading.Event()
         self._backoff = Backoff(first=0.5, most=15.0)
@@ -167,7 +172,7 @@ class Store:
         try:
             for _ in range(_DRAIN_PER_TURN):
                 chunk = spool.oldest() if spool.waiting else None
-                if chunk is None or not self._write(chunk.lines):
+                if chunk is None or not self._brought(chunk):
                     return
                 spool.done(chunk)
                 if not spool.waiting:
@@ -175,3 +180,15 @@ class Store:
         except sqlite3.Error as error:
             # What could not be removed is written again, which changes nothing.
             log.error("the spool %s can't be emptied (%s); trying again", spool.path, error)
+
+    def _brought(self, chunk: Chunk) -> bool:
+        """Whether a chunk has been written, and it is known that it came late."""
+        if chunk.id != self._written and not self._write(chunk.lines):
+            return False
+        self._written = chunk.id
+        try:
+            self._late(chunk.lines)
+        except AWAY:
+            # Whoever hands over says that Redis is away.
+            return False
+        return True

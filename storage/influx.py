@@ -88,6 +88,18 @@ class Influx:
         series: list[dict[str, Any]] = result.get("series", [])
         return series
 
+    def select(self, text: str, policy: str = names.RETENTION_RAW) -> list[dict[str, Any]]:
+        """Run InfluxQL as :meth:`query` does; nothing is found in a database that is not there yet.
+
+        The first start: ingest makes the database (1.x) with the first reading. Raises as :meth:`query` does.
+        """
+        try:
+            return self.query(text, policy)
+        except LinesRejected as error:
+            if "not found" in str(error):
+                return []
+            raise
+
     def _accepted(self, statement: str) -> bool:
         try:
             answer = json.loads(self._call("/query", [("q", statement)], self._headers, None, method="POST"))

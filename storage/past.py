@@ -14,7 +14,7 @@ from park.sensors import Sensor
 from park.vector import CODES, NOTHING, Stretch
 from park.words import Quality
 from storage import names
-from storage.influx import Influx, LinesRejected
+from storage.influx import Influx
 
 #: Readings that one query asks for, about; one day at least.
 ROWS = 100_000
@@ -84,13 +84,7 @@ class StoredPast:
     def _select(self, what: str, where: str, span: tuple[int, int], then: str = "") -> list[dict[str, Any]]:
         begin, end = span
         text = f"SELECT {what} FROM {names.READING} WHERE {where}time >= {begin}ms AND time < {end}ms {then}"
-        try:
-            return self._influx.query(text)
-        except LinesRejected as error:
-            # The first start: ingest makes the database with the first reading.
-            if "database not found" in str(error):
-                return []
-            raise
+        return self._influx.select(text)
 
 
 def _stretch(rows: list[list[Any]]) -> Stretch:
