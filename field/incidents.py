@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from field.signals import HOUR, MINUTE
+import numpy as np
+from numpy.typing import NDArray
+
+from field.signals import HOUR, MINUTE, Values
 from park.words import Names
 
 SECOND = 1000
@@ -90,6 +93,37 @@ class Stuck:
 
 
 @dataclass(frozen=True)
+class Halted:
+    """A stream stands still for ``stops``; then it carries more, for ``resumes``, until it has made up for that."""
+
+    stops: int
+    resumes: int
+
+    def __call__(self, quiet: Callable[[int], float], t: int, began: int) -> float:
+        """Value at ``t``."""
+        since = t - began
+        return 0.0 if since < self.stops else quiet(t) * (1 + self.stops / self.resumes)
+
+
+@dataclass(frozen=True)
+class PiledUp:
+    """A stock takes what a :class:`Halted` stream of ``per_hour`` does not carry, and gives it back as it resumes."""
+
+    per_hour: float
+    stops: int
+    resumes: int
+
+    def __call__(self, quiet: Callable[[int], float], t: int, began: int) -> float:
+        """Value at ``t``."""
+        since = t - began
+        share = since / self.stops if since < self.stops else 1 - (since - self.stops) / self.resumes
+        return quiet(t) + self.per_hour * self.stops / HOUR * max(share, 0.0)
+
+
+_BOARD_STOPS, _BOARD_RESUMES = 30 * MINUTE, 60 * MINUTE
+
+
+@dataclass(frozen=True)
 class Incident:
     """Something that goes wrong.
 
@@ -111,6 +145,12 @@ class Incident:
         if since < 0 or since % self.every >= self.lasts:
             return None
         return since_start - since % self.every
+
+    def under_way(self, since_start: Values) -> NDArray[np.bool_]:
+        """Whether an occurrence is under way, at each of many times (ms since the start)."""
+        since = since_start - self.offset
+        found: NDArray[np.bool_] = (since >= 0) & (np.mod(since, self.every) < self.lasts)
+        return found
 
 
 INCIDENTS: tuple[Incident, ...] = (
@@ -164,6 +204,17 @@ INCIDENTS: tuple[Incident, ...] = (
         lasts=30 * MINUTE,
         effects={"new-materials/polymer-plant/reactor-202/temperature": Stuck()},
     ),
+    Incident(
+        name="taker-stopped",
+        names=Names(zh="石膏板厂停产，氟石膏无人接收", en="Board plant stopped: nobody takes the fluorogypsum"),
+        offset=10 * MINUTE,
+        lasts=_BOARD_STOPS + _BOARD_RESUMES,
+        every=3 * HOUR,
+        effects={
+            "new-materials/hf-plant/meter-1006/mass-flow": Halted(_BOARD_STOPS, _BOARD_RESUMES),
+            "new-materials/hf-plant/stock-1091/stock-mass": PiledUp(9.0, _BOARD_STOPS, _BOARD_RESUMES),
+        },
+    ),
 )
 
 
@@ -203,6 +254,14 @@ class Script:
             if effect is not None:
                 return effect(quiet, t, began)
         return quiet(t)
+
+    def bends(self, series: str, t: Values) -> NDArray[np.bool_]:
+        """Whether an incident that bends ``series`` is under way, at each of the times ``t`` (ms)."""
+        found = np.zeros(len(t), np.bool_)
+        for incident in self.incidents:
+            if series in incident.effects:
+                found |= incident.under_way(t - self.start)
+        return found
 
     def silent(self, gateway: str, t: int) -> bool:
         """Whether ``gateway`` (``zone/gateway``) has lost its connection at ``t``."""

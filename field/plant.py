@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from field.signals import HOUR, Signal, Steady, TankLevel, Totaliser
+from field.economy import METERS, Meter, Rate
+from field.signals import HOUR, Signal, Steady, TankLevel
 from park.words import Location, Names
 
 #: mg/m3 = ppm * molar mass / this (L/mol at 20 °C, the workplace's reference).
@@ -202,10 +203,6 @@ def _level(phase: float, high: float = 74.0, cycle: int = 8 * HOUR) -> Simulated
     return SimulatedChannel("level", TankLevel(phase=phase, high=high, cycle=cycle), "%", 0.0, 100.0, 2)
 
 
-def _meter(quantity: str, unit: str, rate: float) -> SimulatedChannel:
-    return SimulatedChannel(quantity, Totaliser(rate), unit, 0.0, 1e9, 1)
-
-
 def _detectors(
     site: _Site,
     numbers: Iterable[int],
@@ -350,7 +347,7 @@ def _reactor(site: _Site, number: int, celsius: float, kilopascal: float) -> Sim
 
 
 def _utilities(site: _Site, first: int) -> Iterator[SimulatedSensor]:
-    """Yield a boiler's stack and an oxidiser's, which send five samples at once, and the meters."""
+    """Yield a boiler's stack and an oxidiser's, which send five samples at once."""
     boiler, oxidiser = f"stack-{first}", f"stack-{first + 1}"
     load = f"{site.zone}/{boiler}"
     gases: tuple[SimulatedChannel, ...] = (_flue(load, "so2", 14.0, 200.0), _flue(load, "nox", 42.0, 400.0))
@@ -358,19 +355,6 @@ def _utilities(site: _Site, first: int) -> Iterator[SimulatedSensor]:
     load = f"{site.zone}/{oxidiser}"
     gases = (_flue(load, "nmhc", 9.0, 200.0), _flue(load, "fluoride", 0.7, 30.0), _flue(load, "hcl", 1.2, 50.0))
     yield site.sensor(oxidiser, "焚烧炉排气筒", "Oxidiser stack", *gases, form=Form.ARRAY, batch=5)
-    yield from _meters(site.at(Location.METER), first + 10)
-
-
-def _meters(site: _Site, first: int) -> Iterator[SimulatedSensor]:
-    rows = (
-        ("electricity", "kWh", 5_200.0, "电表", "Electricity meter"),
-        ("steam", "t", 18.0, "蒸汽表", "Steam meter"),
-        ("water-meter", "m3", 140.0, "水表", "Water meter"),
-        ("gas-meter", "m3", 320.0, "燃气表", "Gas meter"),
-    )
-    for step, (quantity, unit, rate, zh, en) in enumerate(rows):
-        meter = _meter(quantity, unit, rate)
-        yield site.sensor(f"meter-{first + step}", zh, en, meter, form=Form.NUMBER, interval=10_000)
 
 
 def _fenceline(site: _Site, first: int) -> Iterator[SimulatedSensor]:
@@ -407,4 +391,64 @@ def _air_station(site: _Site, first: int) -> Iterator[SimulatedSensor]:
     yield site.sensor(f"air-{first + 1}", *names, *gases, form=Form.OBJECT, interval=10_000)
 
 
-SENSORS: tuple[SimulatedSensor, ...] = (*_new_materials(), *_riverside())
+# --- meters ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _MeterKind:
+    """Meters of a quantity: names, unit, greatest value (a totaliser's register), digits."""
+
+    zh: str
+    en: str
+    unit: str
+    maximum: float
+    digits: int
+
+
+_METER_KINDS = {
+    "electricity": _MeterKind("电表", "Electricity meter", "kWh", 1e9, 1),
+    "power": _MeterKind("功率表", "Power meter", "kW", 5_000.0, 1),
+    "steam": _MeterKind("蒸汽表", "Steam meter", "t", 1e7, 3),
+    "heat": _MeterKind("热量表", "Heat meter", "GJ", 1e7, 3),
+    "water-meter": _MeterKind("水表", "Water meter", "m3", 1e8, 2),
+    "flow": _MeterKind("流量计", "Flow meter", "m3/h", 200.0, 3),
+    "gas-meter": _MeterKind("燃气表", "Gas meter", "m3", 1e9, 1),
+    "mass-total": _MeterKind("物料计量表", "Material meter", "t", 1e7, 3),
+    "mass-flow": _MeterKind("质量流量计", "Mass flow meter", "kg/h", 30_000.0, 2),
+    "waste": _MeterKind("地磅", "Weighbridge", "t", 1e7, 4),
+    "stock-mass": _MeterKind("库存计量", "Stock gauge", "t", 500.0, 3),
+    "stock-volume": _MeterKind("调节池水量计", "Basin gauge", "m3", 3_000.0, 2),
+}
+#: Meters that are read every ten seconds: rates, and the four of each zone's utilities that were always there.
+_OFTEN, _SELDOM = 10_000, 60_000
+_FIRST_METERS = frozenset({411, 412, 413, 414, 811, 812, 813, 814})
+_PLACES = {
+    "new-materials/hf-plant": (31.7972, 120.8010),
+    "new-materials/refrigerant-plant": (31.7984, 120.8036),
+    "new-materials/polymer-plant": (31.7995, 120.8062),
+    "new-materials/tank-farm": (31.7943, 120.8040),
+    "new-materials/gypsum-board": (31.7962, 120.7985),
+    "new-materials/utilities": (31.7951, 120.8087),
+    "new-materials/wastewater-works": (31.8034, 120.8092),
+    "riverside/chlor-plant": (31.7561, 120.9802),
+    "riverside/eo-plant": (31.7572, 120.9824),
+    "riverside/resin-plant": (31.7549, 120.9835),
+    "riverside/tank-farm": (31.7602, 120.9841),
+    "riverside/solvent-recovery": (31.7541, 120.9810),
+    "riverside/utilities": (31.7533, 120.9860),
+    "riverside/wastewater-works": (31.7622, 120.9889),
+}
+
+
+def _meter(meter: Meter) -> SimulatedSensor:
+    """Return the sensor of a meter; all of a zone's are behind one gateway, that of the energy management."""
+    latitude, longitude = _PLACES[f"{meter.zone}/{meter.site}"]
+    site = _Site(meter.zone, meter.site, "gw-meters", latitude, longitude, Location.METER)
+    kind = _METER_KINDS[meter.quantity]
+    often = isinstance(meter.signal, Rate) or int(meter.name.rsplit("-", 1)[1]) in _FIRST_METERS
+    channel = SimulatedChannel(meter.quantity, meter.signal, kind.unit, 0.0, kind.maximum, kind.digits)
+    interval = _OFTEN if often else _SELDOM
+    return site.sensor(meter.name, kind.zh, kind.en, channel, form=Form.NUMBER, interval=interval)
+
+
+SENSORS: tuple[SimulatedSensor, ...] = (*_new_materials(), *_riverside(), *map(_meter, METERS))

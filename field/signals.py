@@ -12,6 +12,12 @@ import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+#: Many values at once; times among them are ms.
+Values = NDArray[np.float64]
+
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -41,10 +47,30 @@ class Noise:
         blend = (1 - math.cos(math.pi * rest / period)) / 2
         return self.white(key, knot) * (1 - blend) + self.white(key, knot + 1) * blend
 
+    def white_many(self, key: str, index: Values) -> Values:
+        """As :meth:`white`, for many whole numbers at once."""
+        start = np.uint64((self.seed * _SEEDS + zlib.crc32(key.encode())) & _MASK)
+        hashed = _mix_many(
+            _mix_many(np.full(1, start, np.uint64)) + index.astype(np.int64).astype(np.uint64) * _INDEXES
+        )
+        found: Values = hashed.astype(np.float64) / (1 << 63) - 1.0
+        return found
+
+    def smooth_many(self, key: str, t: Values, period: int) -> Values:
+        """As :meth:`smooth`, for many times at once."""
+        knot, rest = np.divmod(t, period)
+        blend = (1 - np.cos(math.pi * rest / period)) / 2
+        found: Values = self.white_many(key, knot) * (1 - blend) + self.white_many(key, knot + 1) * blend
+        return found
+
+
+_SEEDS = 0x9E3779B97F4A7C15
+_INDEXES = np.uint64(0xD1B54A32D192ED03)
+
 
 def _scatter(seed: int, key: int, index: int) -> float:
     """Hash three integers to [-1, 1) (the finaliser of splitmix64, twice)."""
-    return _mix(_mix(seed * 0x9E3779B97F4A7C15 + key) + index * 0xD1B54A32D192ED03) / (1 << 63) - 1
+    return _mix(_mix(seed * _SEEDS + key) + index * int(_INDEXES)) / (1 << 63) - 1
 
 
 def _mix(value: int) -> int:
@@ -54,11 +80,21 @@ def _mix(value: int) -> int:
     return value ^ (value >> 31)
 
 
+def _mix_many(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    # 64-bit integers overflow as _MASK cuts.
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
 class Signal(Protocol):
     """How one quantity of one sensor moves, in the quantity's canonical unit."""
 
     def at(self, t: int, key: str, noise: Noise) -> float:
         """Value at ``t`` (ms) for the series ``key``."""
+
+    def many(self, t: Values, key: str, noise: Noise) -> Values:
+        """Values at the times ``t`` (ms), as :meth:`at` has them one by one."""
 
     def bounds(self) -> tuple[float, float]:
         """Least and greatest value that can ever come."""
@@ -88,6 +124,14 @@ class Steady:
         fast = noise.white(f"{key}/fast", t)
         return max(self.floor, self.level + self.swing * daily + self.wander * slow + self.jitter * fast)
 
+    def many(self, t: Values, key: str, noise: Noise) -> Values:
+        """Values at the times ``t``."""
+        daily = np.cos(2 * math.pi * (np.mod(t + SHANGHAI_OFFSET, DAY) / HOUR - self.peak_hour) / 24)
+        slow = noise.smooth_many(f"{self.together or key}/slow", t, self.period)
+        fast = noise.white_many(f"{key}/fast", t)
+        moved: Values = self.level + self.swing * daily + self.wander * slow + self.jitter * fast
+        return np.maximum(self.floor, moved)
+
     def bounds(self) -> tuple[float, float]:
         """Least and greatest value."""
         reach = abs(self.swing) + abs(self.wander) + abs(self.jitter)
@@ -112,29 +156,16 @@ class TankLevel:
         turn = (t / self.cycle + self.phase) % 1.0
         return self.low + (self.high - self.low) * _trapezium(turn) + self.jitter * noise.white(f"{key}/fast", t)
 
+    def many(self, t: Values, key: str, noise: Noise) -> Values:
+        """Levels at the times ``t``, %."""
+        turn = np.mod(t / self.cycle + self.phase, 1.0)
+        shape = np.interp(turn, (0.0, 0.25, 0.5, 0.75, 1.0), (1.0, 1.0, 0.0, 0.0, 1.0))
+        found: Values = self.low + (self.high - self.low) * shape + self.jitter * noise.white_many(f"{key}/fast", t)
+        return found
+
     def bounds(self) -> tuple[float, float]:
         """Least and greatest level, %."""
         return self.low - self.jitter, self.high + self.jitter
-
-
-@dataclass(frozen=True)
-class Totaliser:
-    """A meter that counts up, faster by day: ``rate`` per hour on average, ``swing`` (0..1) of it by the hour."""
-
-    rate: float
-    swing: float = 0.4
-    peak_hour: float = 14.0
-
-    def at(self, t: int, key: str, noise: Noise) -> float:
-        """Total since 2024-01-01; never falls."""
-        del key, noise
-        turn = 2 * math.pi / 24
-        hours = (t - COUNTERS_SINCE) / HOUR
-        return self.rate * (hours + self.swing / turn * (math.sin(turn * (hours - self.peak_hour))))
-
-    def bounds(self) -> tuple[float, float]:
-        """Only the lower end is known."""
-        return 0.0, math.inf
 
 
 def _hour(t: int) -> float:

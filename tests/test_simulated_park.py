@@ -15,7 +15,7 @@ from field.clock import ManualClock
 from field.incidents import INCIDENTS, Incident, Script, UnknownIncidentError, choose
 from field.plant import SENSORS, Form, SimulatedChannel, SimulatedSensor
 from field.publish import _IN_FLIGHT, BEHIND, Progress, Simulation, run, simulate
-from field.signals import DAY, HOUR, MINUTE, Noise, Steady, TankLevel, Totaliser
+from field.signals import DAY, HOUR, MINUTE, Noise, Steady, TankLevel
 from field.simulated import Message, SimulatedPark, encode
 from ingest.descriptors import describe
 from park import units
@@ -67,7 +67,9 @@ def canonical(channel: SimulatedChannel, value: float) -> float:
 
 
 def test_the_park_has_every_location_class_in_two_zones_behind_several_gateways() -> None:
-    assert 75 <= len(SENSORS) <= 90
+    meters = [sensor for sensor in SENSORS if sensor.location is Location.METER]
+    assert 75 <= len(SENSORS) - len(meters) <= 90
+    assert {sensor.gateway for sensor in meters} == {"gw-meters"}
     assert len({sensor.key for sensor in SENSORS}) == len(SENSORS)
     for zone in ("new-materials", "riverside"):
         here = [sensor for sensor in SENSORS if sensor.zone == zone]
@@ -136,7 +138,7 @@ def test_the_same_seed_tells_the_same_story_however_it_is_asked() -> None:
 
 def test_every_sensor_keeps_its_interval() -> None:
     dues: dict[str, list[int]] = {}
-    for message in SimulatedPark(1, START).readings(START, START + MINUTE):
+    for message in SimulatedPark(1, START).readings(START, START + 2 * MINUTE):
         dues.setdefault(message.topic, []).append(message.due)
     for sensor in SENSORS:
         own = next(found for topic, found in dues.items() if f"{topic}/".startswith(f"park/{sensor.key}/"))
@@ -181,7 +183,7 @@ def test_values_follow_the_day_and_each_other() -> None:
     assert max(levels) - min(levels) < 1, "what one tank loses, the other gains"
 
 
-def test_signals_stay_within_their_bounds_and_meters_never_fall() -> None:
+def test_signals_stay_within_their_bounds() -> None:
     noise = Noise(5)
     for signal in (Steady(3.0, 1.0, 1.0, 0.5), Steady(1.0, 1.0, 1.0), TankLevel()):
         low, high = signal.bounds()
@@ -189,10 +191,6 @@ def test_signals_stay_within_their_bounds_and_meters_never_fall() -> None:
         assert low <= min(values)
         assert max(values) <= high
         assert max(values) - min(values) > 0.6 * (high - low), "the bounds are not just wide"
-    meter = Totaliser(100.0, swing=0.9)
-    totals = [meter.at(START + step * MINUTE, "", noise) for step in range(3_000)]
-    assert totals == sorted(totals)
-    assert totals[-1] - totals[0] == pytest.approx(100.0 * 50, rel=0.2)
 
 
 def test_noise_is_spread_evenly_between_minus_one_and_one() -> None:
@@ -210,8 +208,9 @@ def test_noise_is_spread_evenly_between_minus_one_and_one() -> None:
 def test_a_quiet_signal_can_never_reach_the_default_limits(sensor: SimulatedSensor, channel: SimulatedChannel) -> None:
     low, high = channel.signal.bounds()
     ceilings = CEILINGS.get(sensor.location.value, {})
-    free = {"temperature", "pressure", "flow-water", "oxygen"} | {"electricity", "steam", "water-meter", "gas-meter"}
-    assert channel.quantity in ceilings.keys() | free, "a new quantity: say what it has to stay below"
+    free = {"temperature", "pressure", "flow-water", "oxygen"}
+    metered = sensor.location is Location.METER
+    assert metered or channel.quantity in ceilings.keys() | free, "a new quantity: say what it has to stay below"
     assert high <= 0.9 * ceilings.get(channel.quantity, float("inf"))
     assert low > 1.02 * FLOORS.get(channel.quantity, float("-inf"))
 
@@ -352,7 +351,7 @@ def test_the_shipped_limits_tell_the_story_of_the_incidents(catalogue: Catalogue
     assert hearing.transitions[0].t - START < 10_000, "an alarm is on screen soon after the start"
 
 
-def test_incidents_start_within_ten_minutes_and_come_back_every_hour() -> None:
+def test_incidents_start_within_ten_minutes_and_come_back() -> None:
     script = Script(START, INCIDENTS)
     for incident in INCIDENTS:
         assert incident.offset <= 10 * MINUTE
@@ -455,7 +454,7 @@ class FakeField:
 
 def test_each_gateway_publishes_its_own_sensors_and_signs_off() -> None:
     field = FakeField()
-    progress = field.run(20)
+    progress = field.run(62)
     assert set(field.links) == set(SimulatedPark(1, START).gateways)
     for gateway, links in field.links.items():
         zone, name = gateway.split("/")
@@ -567,7 +566,7 @@ def test_the_simulated_park_speaks_to_a_real_broker(mosquitto: Mosquitto) -> Non
     eventually(lambda: sum("/$" not in topic for topic, _, _ in list(ear.heard)) >= sent - _IN_FLIGHT)
     ear.close()
     late = Ear(mosquitto.url)
-    eventually(lambda: len({topic for topic, _, retained in late.heard if retained}) == len(SENSORS) + 10)
+    eventually(lambda: len({topic for topic, _, retained in late.heard if retained}) == len(SENSORS) + 12)
     assert json.loads(late.on("park/riverside/outfall/out-901/$meta")[0])["location"] == "outfall"
     late.close()
 
