@@ -6,13 +6,25 @@ console or the journal, and every alarm in it has a delivery record of its own.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from alerts import words
-from alerts.messages import LANGUAGES, Links, Message, Text, Texts, clock_time, park_time, rfc3339, zone_link
+from alerts.messages import (
+    LANGUAGES,
+    Links,
+    Message,
+    Text,
+    Texts,
+    clock_time,
+    park_time,
+    rfc3339,
+    short_cited,
+    zone_link,
+)
 from park.alarms import Notify
 from park.floods import Flood
 from park.words import Names, Priority
@@ -20,9 +32,19 @@ from park.words import Names, Priority
 LINES = 10
 """Alarms that a digest lists; the rest is counted."""
 
+TELLING = 3
+"""Of how many, the most urgent, it says what to do."""
+
+LONGEST = 2_000
+"""Bytes of title and text together: a robot of WeCom takes 2,048, DingTalk and Feishu more."""
+
 
 class Entry(msgspec.Struct, frozen=True):
-    """One alarm in a digest; ``title`` is the title of its own message."""
+    """One alarm in a digest; ``title`` is the title of its own message.
+
+    ``clause`` says who says so and where, without what explains it; ``response`` what to do first, of a page whose
+    limit has guidance.
+    """
 
     alarm: str
     occurrence: int
@@ -35,6 +57,8 @@ class Entry(msgspec.Struct, frozen=True):
     link: str
     first_up: bool
     step: int | None
+    clause: Names = Names("", "")
+    response: Names | None = None
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -157,6 +181,8 @@ def _entry(message: Message) -> Entry:
         link=message.links.acknowledge or message.links.alarm,
         first_up=message.first_up,
         step=message.step,
+        clause=Names(*(short_cited(message.source, message.clause.get(language)) for language in LANGUAGES)),
+        response=message.guidance.response if message.guidance and message.notify is Notify.PAGE else None,
     )
 
 
@@ -210,7 +236,12 @@ def _text(digest: Digest, language: str) -> Text:
         zone=digest.label.get(language),
         what=_what(digest, language),
     )
-    return Text(title, "\n".join(_lines(digest, language)))
+    head, tail = list(_head(digest, language)), list(_tail(digest, language))
+    room = LONGEST - _size(title, *head, *tail, _MORE.get(language).format(count=digest.count))
+    listed = _fitting(digest.entries, language, room)
+    more = digest.more + len(digest.entries) - len(listed)
+    counted = [_MORE.get(language).format(count=more)] if more else []
+    return Text(title, "\n".join([*head, *listed, *counted, *tail]))
 
 
 def _what(digest: Digest, language: str) -> str:
@@ -223,14 +254,13 @@ def _what(digest: Digest, language: str) -> str:
     return comma.join(parts)
 
 
-def _lines(digest: Digest, language: str) -> Iterable[str]:
-    colon = "：" if language == "zh" else ": "
+def _head(digest: Digest, language: str) -> Iterable[str]:
     if digest.flood:
         yield _told_flood(digest.flood, language)
-    for number, entry in enumerate(digest.entries, 1):
-        yield f"{number}. {_line(entry, language)}"
-    if digest.more:
-        yield _MORE.get(language).format(count=digest.more)
+
+
+def _tail(digest: Digest, language: str) -> Iterable[str]:
+    colon = _COLON.get(language)
     for label, tallies in (
         (Names("按优先级", "By priority"), digest.priorities),
         (Names("按装置", "By site"), digest.sites),
@@ -239,6 +269,58 @@ def _lines(digest: Digest, language: str) -> Iterable[str]:
         if tallies and (digest.more or digest.flood):
             yield f"{label.get(language)}{colon}{_listed(tallies, language)}"
     yield f"{Names('查看与确认', 'Look and acknowledge').get(language)}{colon}{digest.links.alarm}"
+
+
+def _fitting(entries: Sequence[Entry], language: str, room: int) -> list[str]:
+    """Return the lines of as many entries as there is room for (bytes), one at least.
+
+    Then, as far as there is room: what to do about the most urgent, and where the limits stand.
+    """
+    lines: list[str] = []
+    for number, entry in enumerate(entries, 1):
+        line = f"{number}. {_line(entry, language)}"
+        if lines and _size(line) > room:
+            break
+        room -= _size(line)
+        lines.append(line)
+    responses, room = _taken(_responses(entries[:TELLING], language), len(lines), room)
+    clauses, room = _taken([_bracketed(entry.clause.get(language)) for entry in entries], len(lines), room)
+    return ["".join(parts) for parts in zip(lines, clauses, responses, strict=True)]
+
+
+def _taken(texts: Iterable[str], count: int, room: int) -> tuple[list[str], int]:
+    """Return ``count`` texts, empty where there is none or no room for it, and the room (bytes) that is left."""
+    found: list[str] = []
+    for text, _ in itertools.zip_longest(texts, range(count), fillvalue=""):
+        size = len(text.encode())
+        found.append(text if size <= room else "")
+        room -= size if size <= room else 0
+    return found[:count], room
+
+
+def _responses(entries: Iterable[Entry], language: str) -> Iterable[str]:
+    """Yield what to do for each; what is to be done for an earlier one as well is said once."""
+    first: dict[Names, int] = {}
+    for number, entry in enumerate(entries, 1):
+        if entry.response is None:
+            yield ""
+            continue
+        same = first.setdefault(entry.response, number)
+        said = entry.response if same == number else Names(f"同第 {same} 条", f"as for {same}")
+        yield f"\n   {_DO.get(language)}{said.get(language)}"
+
+
+def _bracketed(text: str) -> str:
+    return f" [{text}]" if text else ""
+
+
+_DO = Names("处置：", "Do: ")
+_COLON = Names("：", ": ")
+
+
+def _size(*lines: str) -> int:
+    """Return how many bytes the lines take, each with its end."""
+    return sum(len(line.encode()) + 1 for line in lines)
 
 
 def _line(entry: Entry, language: str) -> str:

@@ -7,6 +7,7 @@ added, never renamed.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import quote, urlencode
 
@@ -28,8 +29,8 @@ BAD = "bad"
 
 LANGUAGES = ("zh", "en")
 
-DASHBOARD = "parkwatch-zone"
-"""Uid of the dashboard that ``grafana/generate.py`` makes; its variables are ``zone`` and ``site``."""
+DASHBOARD = "parkwatch-sensor"
+"""Uid, before its language, of the dashboard of one sensor; its variables are zone, site, sensor and quantity."""
 
 _AROUND = 1_800_000
 """ms before and after an event that a link to Grafana shows."""
@@ -78,6 +79,24 @@ class Labels(msgspec.Struct, frozen=True):
     limit: Names
 
 
+class Stuck(msgspec.Struct, frozen=True):
+    """A measured value in ``unit`` that had not changed for ``seconds``; ``None``: nobody knows for how long."""
+
+    value: float
+    unit: str
+    seconds: int | None
+
+    def text(self, language: str) -> str:
+        """Return the value, and for how long it has not changed."""
+        value = f"{number(self.value)} {self.unit}".rstrip()
+        if self.seconds is None:
+            return value
+        return _UNCHANGED.get(language).format(value=value, time=duration(self.seconds).get(language))
+
+
+_UNCHANGED = Names("{value}，已 {time}未变化", "{value}, unchanged for {time}")
+
+
 class Message(msgspec.Struct, frozen=True):
     """A page or notice: the ``data`` of the webhook's JSON.
 
@@ -86,6 +105,7 @@ class Message(msgspec.Struct, frozen=True):
     occurrence began, ``None`` if it is no longer known. ``chattering``: one of many within a minute. ``first_up``: the
     first of its group. ``step`` is the number of the call (from 0) of the escalation chain that this is, and ``person``
     who is called. ``returned``: a call about an alarm that has returned since, and that nobody has acknowledged.
+    ``stuck``: of a value that does not change, what it is (``value`` and ``set_point`` are for how long it has not).
     """
 
     alarm: str
@@ -124,6 +144,7 @@ class Message(msgspec.Struct, frozen=True):
     step: int | None = None
     person: str = ""
     returned: bool = False
+    stuck: Stuck | None = None
 
     def text(self, language: str) -> Text:
         """Return what a person reads in ``language``."""
@@ -192,7 +213,16 @@ def compose(
         links=Links(alarm_link(addresses.console, transition.alarm), panel_link(addresses.grafana, transition)),
         chattering=transition.chattering,
         first_up=transition.first_up,
+        stuck=stuck(catalogue, quantity, transition.stuck_at, transition.value),
     )
+
+
+def stuck(catalogue: Catalogue, quantity: str, value: float | None, unchanged: float | None) -> Stuck | None:
+    """Return the value of ``quantity`` that had not changed for ``unchanged`` ms, if that is the matter."""
+    if value is None:
+        return None
+    known = catalogue.quantities.get(quantity)
+    return Stuck(tidy(value), known.unit if known else "", round(unchanged / 1000) if unchanged else None)
 
 
 def finished(message: Message) -> Message:
@@ -217,17 +247,24 @@ def zone_link(console_url: str, zone: str) -> str:
 
 
 def panel_link(grafana_url: str | None, transition: Transition) -> str | None:
-    """Return the address of the zone's dashboard in Grafana, at the site and around the event of ``transition``."""
+    """Return the address of the sensor's dashboard in Grafana, in Chinese, around the event of ``transition``."""
     if not grafana_url:
         return None
-    zone, site, _, _ = split_series(transition.series)
+    zone, site, sensor, quantity = split_series(transition.series)
     shown = {
         "var-zone": zone,
         "var-site": site,
+        "var-sensor": sensor,
+        "var-quantity": quantity,
         "from": str(transition.t - _AROUND),
         "to": str(transition.t + _AROUND),
     }
-    return f"{grafana_url.rstrip('/')}/d/{DASHBOARD}?{urlencode(shown)}"
+    return f"{grafana_url.rstrip('/')}/d/{DASHBOARD}-{LANGUAGES[0]}?{urlencode(shown)}"
+
+
+def panel_in(link: str, language: str) -> str:
+    """Return the address of the same panel in ``language``."""
+    return link.replace(f"/d/{DASHBOARD}-{LANGUAGES[0]}?", f"/d/{DASHBOARD}-{language}?", 1)
 
 
 def known_limit(catalogue: Catalogue, limit: str) -> Limit | None:
@@ -260,7 +297,7 @@ def line(message: Message) -> str:
     """
     head = message.priority.value.upper() if message.notify is Notify.PAGE else message.event.value
     place = f"{message.zone}/{message.site}/{message.sensor}"
-    clause = cited(message.source, message.clause.en.partition(":")[0])
+    clause = short_cited(message.source, message.clause.en)
     measured = f"{_measured(message, 'en')} ({clause})" if clause else _measured(message, "en")
     return f"{clock_time(message.server_time)} {head} {place} {measured}: {_headline(message)}"
 
@@ -284,6 +321,11 @@ def _since_then(message: Message, language: str) -> str:
 def cited(source: str, clause: str) -> str:
     """Return who says so and where, as far as it is known."""
     return " ".join(part for part in (source, clause) if part)
+
+
+def short_cited(source: str, clause: str) -> str:
+    """Return who says so and where; of the clause what stands before its first colon: the rest explains it."""
+    return cited(source, re.split("[:：]", clause, maxsplit=1)[0])
 
 
 def rfc3339(t: int) -> str:
@@ -323,6 +365,9 @@ def _measured(message: Message, language: str) -> str:
     name = message.labels.quantity.get(language)
     if message.event is Event.WITHDRAWN:
         return name
+    if message.stuck is not None:
+        moving = _MOVING.get(language) if message.event is Event.RETURNED else ""
+        return f"{name} {message.stuck.text(language)}{moving}"
     if message.value is None or message.severity == BAD:
         return f"{name} {_doubt(message).get(language)}"
     value = f"{name} {number(message.value, message.set_point)} {message.unit}".rstrip()
@@ -334,9 +379,12 @@ def _measured(message: Message, language: str) -> str:
 
 def _doubt(message: Message) -> Names:
     returned = message.event is Event.RETURNED
-    return Names("数据恢复可信", "data is good again") if returned else words.severity(message.severity)
+    if returned and message.severity == BAD:
+        return Names("数据恢复可信", "data is good again")
+    return words.EVENTS[message.event] if returned else words.severity(message.severity)
 
 
+_MOVING = Names("，已恢复变化", ", which moves again")
 _INSIDE = {">": "≤", "<": "≥"}
 
 
@@ -424,7 +472,7 @@ def _rows(message: Message, language: str) -> list[tuple[Names, str]]:
         *_guidance_rows(message, language),
         (Names("一键确认", "Acknowledge with one tap"), message.links.acknowledge or ""),
         (Names("查看与确认", "Look and acknowledge"), message.links.alarm),
-        (Names("趋势图", "Trend"), message.links.panel or ""),
+        (Names("趋势图", "Trend"), panel_in(message.links.panel or "", language)),
         (Names("编号", "Reference"), f"{message.alarm} #{message.occurrence}.{message.version}"),
     ]
 

@@ -20,12 +20,17 @@ from park.quantities import Quantity
 from park.readings import Reading
 from park.sensors import Channel, Sensor
 from park.topics import Rejected
-from park.words import Quality
+from park.words import Names, Quality
 from storage import names
 
 MAX_PAYLOAD = 262_144
-_TIME_FORM = "write 2026-01-01T08:00:00+08:00 or ms since 1970"
-_RETAINED = "publish readings without the retain flag, or with t"
+_TIME_FORM = Names(
+    "请写成 2026-01-01T08:00:00+08:00，或自 1970 年起的毫秒数", "write 2026-01-01T08:00:00+08:00 or ms since 1970"
+)
+_NO_UTF_8 = Names("主题不是 UTF-8", "the topic is no UTF-8")
+_SEGMENTS = Names("主题各级请用 a-z、0-9 和 -", "use a-z, 0-9 and - in the topic's segments")
+_OF_ANY_AGE = Names("保留消息未带时间，读数可能是任何时候的", "a retained reading without a time may be of any age")
+_RETAINED = Names("发布读数时不要设保留标志，或带上 t", "publish readings without the retain flag, or with t")
 _EARLIEST = 946_684_800_000  # 2000-01-01
 _DAY = 86_400_000
 _RETENTION = names.RETENTION_RAW_DAYS * _DAY
@@ -62,7 +67,7 @@ class Decoder:
     def address(self, topic: str | bytes) -> topics.Address:
         """What a topic speaks of; raises :class:`Rejected`."""
         if isinstance(topic, bytes):
-            raise Rejected("topic", "the topic is no UTF-8", "use a-z, 0-9 and - in the topic's segments")
+            raise Rejected("topic", _NO_UTF_8, _SEGMENTS)
         known = self._addresses.get(topic)
         if known is None:
             known = topics.parse(topic)
@@ -89,13 +94,16 @@ class Decoder:
         if len(payload) > MAX_PAYLOAD:
             raise Rejected(
                 "too-large",
-                f"the payload has {len(payload)} bytes",
-                f"send at most {MAX_PAYLOAD} bytes per message: cut the array into several messages",
+                Names(f"消息内容有 {len(payload)} 字节", f"the payload has {len(payload)} bytes"),
+                Names(
+                    f"每条消息最多 {MAX_PAYLOAD} 字节：请将数组拆成几条消息",
+                    f"send at most {MAX_PAYLOAD} bytes per message: cut the array into several messages",
+                ),
             )
         found: list[Reading] = []
         for sample in values.decode(payload):
             if retained and sample.t is None:
-                raise Rejected("retained", "a retained reading without a time may be of any age", _RETAINED)
+                raise Rejected("retained", _OF_ANY_AGE, _RETAINED)
             self._take(place, sample, received, found)
         if found:
             self._sensor(f"{place.zone}/{place.site}/{place.sensor}")
@@ -140,7 +148,11 @@ class Decoder:
             described = units.conversion(quantity, channel.unit, location)
         except units.UnknownUnit as error:
             shown = (sent_in or "")[:80]
-            raise Rejected("unit", f"unit {shown!r} is not known for {quantity.name}", str(error)) from error
+            reason = Names(
+                f"{quantity.names.zh}（{quantity.name}）不能用单位 {shown!r}",
+                f"unit {shown!r} is not known for {quantity.name}",
+            )
+            raise Rejected("unit", reason, error.texts) from error
 
         def in_sent_unit(bound: float | None, fallback: float) -> float:
             if bound is not None and sent_in == channel.unit:
@@ -162,40 +174,58 @@ class Decoder:
         except KeyError:
             raise Rejected(
                 "quantity",
-                f"quantity {name[:80]!r} is not known",
+                Names(f"没有监测量 {name[:80]!r}", f"quantity {name[:80]!r} is not known"),
                 self._catalogue.suggest_quantity(name),
             ) from None
 
     def _check_place(self, address: topics.Address) -> None:
         if address.zone not in self._catalogue.zones:
             known = ", ".join(self._catalogue.zones)
-            raise Rejected("zone", f"zone {address.zone!r} is not known", f"publish to one of: {known}")
+            raise Rejected(
+                "zone",
+                Names(f"没有园区 {address.zone!r}", f"zone {address.zone!r} is not known"),
+                Names(f"请发布到以下之一：{known}", f"publish to one of: {known}"),
+            )
         if isinstance(address, topics.Values) and address.quantity is not None:
             self._quantity(address.quantity)
 
 
 def _parts(place: topics.Values, sample: Sample) -> list[tuple[str, float | None, str | None]]:
     """Quantity, value and unit of everything in a sample."""
+    address = f"park/{place.zone}/{place.site}/{place.sensor}"
     if isinstance(sample.v, dict):
         if place.quantity is not None:
             raise Rejected(
                 "type",
-                "v names quantities although the topic names one",
-                f"publish to park/{place.zone}/{place.site}/{place.sensor}, or send a number as v",
+                Names("主题已指明监测量，v 中又写了监测量", "v names quantities although the topic names one"),
+                Names(f"请发布到 {address}，或让 v 为一个数", f"publish to {address}, or send a number as v"),
             )
         units_by = sample.u if isinstance(sample.u, dict) else {}
         if isinstance(sample.u, str):
-            raise Rejected("type", "u is one unit for many quantities", 'send "u": {"h2s": "ppm"}, or say it in $meta')
+            raise Rejected("type", _ONE_UNIT, _UNITS)
         return [(quantity, value, units_by.get(quantity)) for quantity, value in sample.v.items()]
     if place.quantity is None:
         raise Rejected(
             "type",
-            "neither the topic nor v names a quantity",
-            f'send {{"v": {{"h2s": 1.2}}}}, or publish to park/{place.zone}/{place.site}/{place.sensor}/h2s',
+            Names("主题和 v 都没有指明监测量", "neither the topic nor v names a quantity"),
+            Names(
+                f'请发送 {{"v": {{"h2s": 1.2}}}}，或发布到 {address}/h2s',
+                f'send {{"v": {{"h2s": 1.2}}}}, or publish to {address}/h2s',
+            ),
         )
     if isinstance(sample.u, dict):
-        raise Rejected("type", "u names quantities although v is one number", 'send "u": "ppm"')
+        raise Rejected("type", _MANY_UNITS, Names('请发送 "u": "ppm"', 'send "u": "ppm"'))
     return [(place.quantity, sample.v, sample.u)]
+
+
+_ONE_UNIT = Names("多个监测量只给了一个单位 u", "u is one unit for many quantities")
+_UNITS = Names('请发送 "u": {"h2s": "ppm"}，或在 $meta 中说明', 'send "u": {"h2s": "ppm"}, or say it in $meta')
+_MANY_UNITS = Names("v 是一个数，u 却按监测量给出", "u names quantities although v is one number")
+_CLOCK = Names("请校准传感器时钟（NTP）", "set the sensor's clock (NTP)")
+_SECONDS = Names(
+    "请发送自 1970 年起的毫秒数（不是秒），或 RFC 3339", "send milliseconds since 1970, not seconds, or RFC 3339"
+)
+_NOT_KEPT = Names("这么早的读数不再保存", "readings that old are not kept")
 
 
 def event_time(t: float | str | None, received: int) -> tuple[int | None, Quality]:
@@ -208,19 +238,19 @@ def event_time(t: float | str | None, received: int) -> tuple[int | None, Qualit
     at = _parse_time(t) if isinstance(t, str) else _whole_ms(t)
     if at > received + CLOCK_TOLERANCE:
         if at > received + _DAY:
-            raise Rejected("time", f"t = {t!r} lies more than a day ahead", "set the sensor's clock (NTP)")
+            raise Rejected("time", Names(f"t = {t!r} 超前一天以上", f"t = {t!r} lies more than a day ahead"), _CLOCK)
         return None, Quality.CLOCK
     if at < _EARLIEST:
-        raise Rejected("time", f"t = {t!r} lies before 2000", "send milliseconds since 1970, not seconds, or RFC 3339")
+        raise Rejected("time", Names(f"t = {t!r} 早于 2000 年", f"t = {t!r} lies before 2000"), _SECONDS)
     if at < received - _RETENTION:
         days = names.RETENTION_RAW_DAYS
-        raise Rejected("time", f"t = {t!r} is older than {days} days", "readings that old are not kept")
+        raise Rejected("time", Names(f"t = {t!r} 早于 {days} 天前", f"t = {t!r} is older than {days} days"), _NOT_KEPT)
     return at, Quality.GOOD
 
 
 def _whole_ms(t: float) -> int:
     if not math.isfinite(t):
-        raise Rejected("time", f"t = {t!r} is no time", _TIME_FORM)
+        raise Rejected("time", _no_time(t), _TIME_FORM)
     return int(t)
 
 
@@ -228,10 +258,18 @@ def _parse_time(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Rejected("time", f"t = {text[:80]!r} is no time", _TIME_FORM) from None
+        raise Rejected("time", _no_time(text[:80]), _TIME_FORM) from None
     if moment.tzinfo is None:
-        raise Rejected("time", f"t = {text[:80]!r} has no time zone", "append Z or +08:00")
+        shown = repr(text[:80])
+        raise Rejected("time", Names(f"t = {shown} 没有时区", f"t = {shown} has no time zone"), _ZONE)
     return int(moment.timestamp() * 1000)
+
+
+_ZONE = Names("请在末尾加 Z 或 +08:00", "append Z or +08:00")
+
+
+def _no_time(t: float | str) -> Names:
+    return Names(f"t = {t!r} 不是时间", f"t = {t!r} is no time")
 
 
 def _quality(claimed: str | None) -> Quality:
@@ -241,4 +279,9 @@ def _quality(claimed: str | None) -> Quality:
         return Quality(claimed)
     except ValueError:
         known = ", ".join(quality.value for quality in Quality)
-        raise Rejected("quality", f"q = {claimed[:80]!r} is not known", f"send one of: {known}") from None
+        shown = repr(claimed[:80])
+        raise Rejected(
+            "quality",
+            Names(f"没有质量码 q = {shown}", f"q = {shown} is not known"),
+            Names(f"请使用以下之一：{known}", f"send one of: {known}"),
+        ) from None

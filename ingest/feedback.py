@@ -36,6 +36,8 @@ class Feedback:
             "code": problem.code,
             "reason": problem.reason,
             "fix": problem.fix,
+            "reason_zh": problem.reason_zh,
+            "fix_zh": problem.fix_zh,
             "at": now,
         }
         self._publish(feedback_topic(topic), msgspec.json.encode(content))

@@ -23,7 +23,8 @@ def state_of(payload: bytes) -> str:
     state = payload[:_SHOWN].strip().strip(b'"').lower()
     if state not in STATES:
         shown = state.decode("utf-8", "replace")
-        raise Rejected("state", f"gateway state {shown!r} is not known", "send online or offline")
+        reason = Names(f"没有网关状态 {shown!r}", f"gateway state {shown!r} is not known")
+        raise Rejected("state", reason, Names("请发送 online 或 offline", "send online or offline"))
     return state.decode()
 
 

@@ -22,6 +22,7 @@ from ingest.connection import BulkSocket, Connection, Message
 from ingest.decoder import Decoder
 from ingest.feedback import Feedback
 from ingest.handover import Handover, HandoverFailed
+from ingest.late import LateMeters
 from ingest.lines import lines
 from ingest.onboarding import Onboarding
 from ingest.store import Parcel, Store, Token
@@ -37,7 +38,7 @@ from storage.backoff import Backoff
 from storage.clock import Clock, SystemClock
 from storage.directory import Directory
 from storage.influx import Influx
-from storage.quarantine import Entry, Quarantine, readable
+from storage.quarantine import Entry, Quarantine, readable, rejected_entry
 from storage.queue import AWAY, producer_app, redis_client
 from storage.reload import CatalogueWatch
 from storage.settings import Settings
@@ -86,6 +87,7 @@ class Ingest:
             lambda: Spool(settings.home / "spool" / f"ingest-{ident}.sqlite"),
             self._stored,
             self._refused,
+            LateMeters(self._redis, self._clock, lambda: self._catalogue).note,
         )
         own, former = (SHARED, ALONE) if shared else (ALONE, SHARED)
         client = f"parkwatch-ingest-{ident}"
@@ -96,6 +98,7 @@ class Ingest:
         self._done: deque[list[Token]] = deque()
         self._refusals: deque[Entry] = deque()
         self._outstanding = 0
+        self._taken = 0
         self._wake_out, self._wake_in = socket.socketpair()
         for end in (self._wake_in, self._wake_out):
             end.settimeout(0)
@@ -223,13 +226,15 @@ class Ingest:
         except Exception as error:
             # A fault of ours must not hold up the next message; it is as visible as a fault of theirs.
             log.exception("a message on %r could not be decoded", topic)
-            fault = Rejected("internal", f"parkwatch failed on this message ({error!r})"[:300], "please report it")
+            why = repr(error)[:250]
+            reason = Names(f"parkwatch 处理该消息时出错（{why}）", f"parkwatch failed on this message ({why})")
+            fault = Rejected("internal", reason, Names("请反馈此问题", "please report it"))
             self._reject(topic, payload, received, fault, taken)
 
     def _reject(self, topic: str | bytes, payload: bytes, received: int, problem: Rejected, taken: Taken) -> None:
         shown = topic if isinstance(topic, str) else topic.decode("utf-8", "backslashreplace")
         shown = readable(shown.encode("utf-8", "backslashreplace"))
-        taken.rejected.append(Entry(shown, problem.code, problem.reason, problem.fix, readable(payload), received))
+        taken.rejected.append(rejected_entry(shown, problem, payload, received))
         self._feedback.rejected(shown, problem)
 
     def _describe(self, place: topics.Meta, payload: bytes) -> None:
@@ -281,6 +286,7 @@ class Ingest:
         else:
             quarantined = []
         self._handover.send(taken.readings)
+        self._taken += len(taken.readings)
         stored = [lines(taken.readings)] if taken.readings else []
         self._store.put(Parcel(b"\n".join(stored + quarantined), len(taken.readings), taken.tokens))
 
@@ -310,7 +316,12 @@ class Ingest:
         """Called by the storing thread: InfluxDB will never take this line."""
         log.error("InfluxDB refuses a line: %s (%s)", line, reason)
         fix = "the line was evaluated but not stored; a field of another type under the same name is the usual cause"
-        self._refusals.append(Entry(line[:200], "influx", reason[:300], fix, line[:1024], self._clock.now()))
+        fix_zh = "该行已参与计算但未能存储；常见原因是同名字段在 InfluxDB 中类型不同"
+        now = self._clock.now()
+        entry = Entry(
+            line[:200], "influx", reason[:300], fix, line[:1024], now, f"InfluxDB 拒收：{reason[:300]}", fix_zh
+        )
+        self._refusals.append(entry)
 
     def _acknowledge(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -343,6 +354,7 @@ class Ingest:
             "outstanding": self._outstanding,
             "spooled": self._store.waiting,
             "dropped": self._store.dropped,
+            "readings": self._taken,
         }
         if time.monotonic() < self._redis_at:
             return

@@ -11,6 +11,7 @@ import msgspec
 from park import alarms
 from park.alarms import Alarm, Change, Refused, Removal, Shelving, Transition
 from park.limits import Limit
+from park.words import Names
 
 _HOUR = 3_600_000
 _MINUTE = 60_000
@@ -81,29 +82,39 @@ def _change(alarm: Alarm, asked: Asked) -> Change | None:
         case Unshelve():
             return alarms.unshelve(alarm, at=asked.at)
         case Remove():
-            return alarms.remove(alarm, Removal(asked.by, _reason(asked, "take an alarm out of service"), asked.at))
+            return alarms.remove(alarm, Removal(asked.by, _reason(asked, _REMOVING), asked.at))
         case Restore():
             return alarms.restore(alarm, at=asked.at)
         case Reset():
             return alarms.reset(alarm)
 
 
+_REMOVING = Names("停用报警", "to take an alarm out of service")
+_SHELVING = Names("搁置报警", "to shelve an alarm")
+
+
 def _shelve(alarm: Alarm, until: int, asked: Asked) -> Change:
     if until <= asked.at:
-        raise Refused("the shelving would end before it begins; give a time to come")
-    if until - asked.at > asked.shelve_at_most:
         raise Refused(
-            f"an alarm can be shelved for {_duration(asked.shelve_at_most)} at most; shelve it for less, or have an "
-            "engineer take it out of service"
+            "搁置的结束时间早于现在；请选择以后的时间。",
+            "the shelving would end before it begins; give a time to come",
         )
-    return alarms.shelve(alarm, Shelving(asked.by, _reason(asked, "shelve an alarm"), until, asked.at))
+    if until - asked.at > asked.shelve_at_most:
+        most = _duration(asked.shelve_at_most)
+        raise Refused(
+            f"报警最长可搁置 {most.zh}；请缩短时间，或请工程师停用该报警。",
+            f"an alarm can be shelved for {most.en} at most; shelve it for less, or have an engineer take it out of "
+            "service",
+        )
+    return alarms.shelve(alarm, Shelving(asked.by, _reason(asked, _SHELVING), until, asked.at))
 
 
-def _reason(asked: Asked, what: str) -> str:
+def _reason(asked: Asked, what: Names) -> str:
     if not asked.why.strip():
-        raise Refused(f"to {what} takes a reason; say why")
+        raise Refused(f"{what.zh}须填写原因。", f"{what.en} takes a reason; say why")
     return asked.why
 
 
-def _duration(ms: int) -> str:
-    return f"{ms / _HOUR:g} h" if ms >= _HOUR else f"{ms / _MINUTE:g} min"
+def _duration(ms: int) -> Names:
+    hours, minutes = ms / _HOUR, ms / _MINUTE
+    return Names(f"{hours:g} 小时", f"{hours:g} h") if hours >= 1 else Names(f"{minutes:g} 分钟", f"{minutes:g} min")

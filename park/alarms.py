@@ -156,7 +156,7 @@ class Alarm(msgspec.Struct, frozen=True, array_like=True):
     ``collapsed`` counts what happened since and was not announced, because the alarm chatters; ``recent`` are the event
     times of the latest activations, ``rises`` those of the latest escalations, and ``risen_at`` the server time of the
     latest of either. ``realarms`` counts the reminders of this occurrence. ``first_up``: the first of its group to be
-    raised.
+    raised. ``stuck_at`` is the measured value of which ``value`` says for how long it has not changed (flatline).
     """
 
     level: int = 0
@@ -185,6 +185,7 @@ class Alarm(msgspec.Struct, frozen=True, array_like=True):
     paged_level: int = 0
     rises: tuple[int, ...] = ()
     risen_at: int = 0
+    stuck_at: float | None = None
 
     @property
     def availability(self) -> Availability:
@@ -255,7 +256,8 @@ class Transition(msgspec.Struct, frozen=True):
     ``value`` and ``set_point`` are in the quantity's canonical unit, and ``scale`` times them in ``unit``, the unit
     of the limit's source. ``source`` and ``clause`` say where the limit stands, as it stood then. ``by`` is a person or
     ``parkwatch``. ``chattering``: one of many within a minute; people are not told of each. ``first_up``: the first of
-    its group to be raised.
+    its group to be raised. ``stuck_at`` is the measured value (the quantity's canonical unit) of which ``value`` says
+    for how long it had not changed; ``None`` for any other kind of limit.
     """
 
     alarm: str
@@ -282,10 +284,15 @@ class Transition(msgspec.Struct, frozen=True):
     clause: Names = Names("", "")
     chattering: bool = False
     first_up: bool = False
+    stuck_at: float | None = None
 
 
 class Refused(Exception):
-    """What was asked of an alarm can't be done; the text says why, and what to do instead."""
+    """What was asked of an alarm can't be done; ``texts`` say why, and what to do instead (as text: in English)."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.texts = Names(zh, en)
 
 
 class StaleAcknowledgement(Refused):
@@ -296,8 +303,10 @@ class StaleAcknowledgement(Refused):
 
     def __init__(self, current: Alarm) -> None:
         super().__init__(
+            f"报警已变化，未确认：现为第 {current.occurrence} 次、版本 {current.version}、状态 {current.state.value}。"
+            "请查看现状后再确认。",
             f"that acknowledgement is stale: the alarm is at occurrence {current.occurrence}, version "
-            f"{current.version}, state {current.state.value}; look again and acknowledge that"
+            f"{current.version}, state {current.state.value}; look again and acknowledge that",
         )
         self.current = current
 
@@ -370,6 +379,7 @@ def transition(  # noqa: PLR0913 - the columns of the journal
         clause=limit.clause,
         chattering=change.chattering,
         first_up=after.first_up,
+        stuck_at=after.stuck_at,
     )
 
 
@@ -514,11 +524,16 @@ def _same_chatter(alarm: Alarm, occurrence: int, version: int) -> bool:
 def reset(alarm: Alarm) -> Change:
     """Let a latched alarm go. Raises :class:`Refused` unless it has returned and been acknowledged."""
     if not alarm.stands:
-        raise Refused("the alarm is not latched: there is nothing to reset")
+        raise Refused("该报警没有锁存，无需复位。", "the alarm is not latched: there is nothing to reset")
     if alarm.level:
-        raise Refused("the condition is still there: an alarm can be reset once its value is back inside the limit")
+        raise Refused(
+            "数值仍超限：恢复到限值以内后才能复位。",
+            "the condition is still there: an alarm can be reset once its value is back inside the limit",
+        )
     if alarm.unacknowledged:
-        raise Refused("nobody has acknowledged the alarm: acknowledge it first, then reset it")
+        raise Refused(
+            "请先确认报警，再复位。", "nobody has acknowledged the alarm: acknowledge it first, then reset it"
+        )
     return Change(_next(alarm, latched=False, acknowledgement=Acknowledgement.NONE_NEEDED), Event.RESET)
 
 
@@ -534,7 +549,7 @@ def shelve(alarm: Alarm, shelving: Shelving) -> Change:
 def unshelve(alarm: Alarm, *, at: int) -> Change:
     """Take it back: it is re-evaluated now. Raises :class:`Refused` if it is not shelved."""
     if alarm.shelved is None:
-        raise Refused("the alarm is not shelved")
+        raise Refused("该报警没有被搁置。", "the alarm is not shelved")
     return _back(_next(alarm, shelved=None), Event.UNSHELVED, at)
 
 
@@ -551,14 +566,15 @@ def unsuppress(alarm: Alarm, *, at: int) -> Change:
 def remove(alarm: Alarm, removal: Removal) -> Change:
     """Take the alarm out of service. Raises :class:`Refused` if it is."""
     if alarm.out_of_service:
-        raise Refused(f"the alarm is out of service already, since {alarm.out_of_service.by} took it out")
+        by = alarm.out_of_service.by
+        raise Refused(f"该报警已由 {by} 停用。", f"the alarm is out of service already, since {by} took it out")
     return Change(_aside(alarm, out_of_service=removal), Event.REMOVED)
 
 
 def restore(alarm: Alarm, *, at: int) -> Change:
     """Put the alarm back into service: it is re-evaluated now. Raises :class:`Refused` if it is in service."""
     if alarm.out_of_service is None:
-        raise Refused("the alarm is not out of service")
+        raise Refused("该报警没有停用。", "the alarm is not out of service")
     return _back(_next(alarm, out_of_service=None), Event.RESTORED, at)
 
 

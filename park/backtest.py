@@ -290,8 +290,8 @@ class Following:
         """Take readings; return the results that they complete, as readings at the ends of their blocks."""
         found: list[Result] = []
         weights = itertools.repeat(1.0) if stretch.weight is None else stretch.weight.tolist()
-        for t, value, weight in zip(stretch.t.tolist(), stretch.measured.tolist(), weights, strict=False):
-            sample = Sample(t, None if math.isnan(value) else value, weight)
+        for t, value, weight in zip(stretch.t.tolist(), stretch.averaged.tolist(), weights, strict=False):
+            sample = Sample(t, None) if math.isnan(value) else Sample(t, value, weight)
             self._statistics, results, _ = statistics.follow(self._statistics, sample, self._method)
             found += results
             self._last = t
@@ -597,7 +597,7 @@ def _verdict(limit: Limit, outcome: Outcome) -> Verdict:
 
 def _weighted(stretches: Iterable[Stretch], flows: Iterable[Stretch]) -> Iterator[Stretch]:
     """Yield the readings with the flow that was known at each of them."""
-    coming, known = iter(flows), vector.NOTHING
+    coming, known = map(vector.good, flows), vector.NOTHING
     for stretch in stretches:
         while len(stretch) and (not len(known) or known.t[-1] <= stretch.t[-1]):
             more = next(coming, None)

@@ -115,7 +115,7 @@ def _hold(record: Record, limit: Limit, reading: Reading, now: int, transitions:
         if RULES[limit.kind].concerns(limit, reading) and not _known(alarm, reading.t):
             transitions.append(_late_transition(record, reading.series, limit, reading, now))
         return record
-    after = _observe(alarm, limit, reading.series, reading, now, transitions, may_clear=True)
+    after = _observe(alarm, limit, reading, now, transitions, may_clear=True)
     return record if after is alarm else msgspec.structs.replace(record, alarms={**record.alarms, limit.id: after})
 
 
@@ -202,12 +202,19 @@ class _Sweep(msgspec.Struct, frozen=True):
         moment = _Moment(
             t=self.now if fell_silent else self.record.t,
             now=self.now,
-            value=self.record.value if self.record.quality.usable or limit.kind is Kind.QUALITY else None,
+            value=self._value(limit),
             why=self.silence.value if fell_silent else "delay-ended",
+            stuck_at=self.record.value if limit.kind is Kind.FLATLINE else None,
         )
         moved, transition = _move(alarm, level, alarm.timers, self.series, limit, moment)
         transitions.append(transition)
         return moved
+
+    def _value(self, limit: Limit) -> float | None:
+        """Return what is held against the limit, as far as the newest reading says it by itself."""
+        if limit.kind is Kind.QUALITY:
+            return self.record.value
+        return self.record.value if limit.of_value and self.record.quality.usable else None
 
     def _tell(self, limit: Limit, before: Alarm, change: Change, transitions: list[Transition], *, why: str) -> Alarm:
         transitions.append(
@@ -278,7 +285,9 @@ def _current(record: Record, watch: Watch, reading: Reading, now: int, transitio
         alarm = record.alarms.get(limit.id, _NEVER)
         if limit.kind in DERIVED or ((alarm is _NEVER or alarm.idle) and not RULES[limit.kind].concerns(limit, held)):
             continue
-        after = _observe(alarm, limit, watch.series, held, now, transitions, may_clear=reading.t > record.t)
+        stuck_at = reading.value if limit.kind is Kind.FLATLINE else None
+        may_clear = reading.t > record.t
+        after = _observe(alarm, limit, held, now, transitions, may_clear=may_clear, stuck_at=stuck_at)
         if after is not alarm:
             changed[limit.id] = after
     alarms_now = {**record.alarms, **changed} if changed else record.alarms
@@ -296,12 +305,12 @@ def _signal(limit: Limit, memory: Memory, reading: Reading) -> tuple[Memory, Rea
 def _observe(
     alarm: Alarm,
     limit: Limit,
-    series: str,
     reading: Reading,
     now: int,
     transitions: list[Transition],
     *,
     may_clear: bool,
+    stuck_at: float | None = None,
 ) -> Alarm:
     timers, level = RULES[limit.kind].observe(limit, alarm, reading)
     if level == alarm.level:
@@ -309,8 +318,8 @@ def _observe(
     if level < alarm.level and not may_clear:
         return alarm
     why = reading.quality.value if limit.kind is Kind.QUALITY else ""
-    moment = _Moment(t=reading.t, now=now, value=reading.value, why=why)
-    moved, transition = _move(alarm, level, timers, series, limit, moment)
+    moment = _Moment(t=reading.t, now=now, value=reading.value, why=why, stuck_at=stuck_at)
+    moved, transition = _move(alarm, level, timers, reading.series, limit, moment)
     transitions.append(transition)
     return moved
 
@@ -350,12 +359,13 @@ def _late_transition(record: Record, series: str, limit: Limit, reading: Reading
 
 
 class _Moment(msgspec.Struct, frozen=True):
-    """When and on what value an alarm moves."""
+    """When and on what value an alarm moves; ``stuck_at`` is what was measured where ``value`` is how long it stays."""
 
     t: int
     now: int
     value: float | None
     why: str
+    stuck_at: float | None = None
 
 
 def _move(
@@ -363,7 +373,7 @@ def _move(
 ) -> tuple[Alarm, Transition]:
     change = alarms.reach(alarm, level, t=moment.t, at=moment.now, value=moment.value, latching=limit.latching)
     moved = msgspec.structs.replace(
-        _with_timers(change.alarm, _timers_after(timers, alarm.level, level)), why=moment.why
+        _with_timers(change.alarm, _timers_after(timers, alarm.level, level)), why=moment.why, stuck_at=moment.stuck_at
     )
     change = msgspec.structs.replace(change, alarm=moved)
     why = "worse-than-shelved" if alarm.shelved and not moved.shelved else moment.why

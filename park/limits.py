@@ -58,6 +58,10 @@ class Guidance(msgspec.Struct, frozen=True):
     respond_within_s: int
 
 
+#: Nothing at all, how fast the value changes, how long it has not.
+_OF_SOMETHING_ELSE = frozenset({Kind.QUALITY, Kind.RATE, Kind.FLATLINE})
+
+
 class Match(msgspec.Struct, frozen=True):
     """Which series a limit applies to; an empty tuple means any."""
 
@@ -125,6 +129,11 @@ class Limit(msgspec.Struct, frozen=True):
     flow: str = ""
     period: Period | None = None
     tolerance: float = 0.0
+
+    @property
+    def of_value(self) -> bool:
+        """Whether what is held against the set-points is in the unit of the series itself."""
+        return self.kind not in _OF_SOMETHING_ELSE
 
     def valid_at(self, t: int) -> bool:
         """Whether the limit is in force at ``t`` (ms)."""

@@ -7,10 +7,14 @@ minutes, 20 of 24 hours (HJ 212-2017, D.2.2).
 Everything is incremental: samples in, closed blocks out, and a small serialisable state (:class:`Averages`) between.
 A block stays open for ``allowance`` ms after its end, by event time; until then the order of samples does not matter,
 not even to the last bit (sums are exact). What comes later is told, and the block is made again from what is stored.
+
+A series has one sample at a time: another one at the same event time is the same again, delivered twice, and changes
+nothing. InfluxDB, from which blocks are made again, keeps one of them too.
 """
 
 from __future__ import annotations
 
+import bisect
 import enum
 import functools
 import math
@@ -133,7 +137,8 @@ class Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A block that is still open: how many of its slots were usable and how many abnormal, and what they add up to.
 
     ``values``, ``weights`` and ``products`` (of the two) are exact sums. ``weights`` and ``products`` are empty as long
-    as every weight was 1: they would be ``count`` and ``values``.
+    as every weight was 1: they would be ``count`` and ``values``. ``times`` are those of the samples in it (ms after
+    ``begin``), in order; a block of other blocks has none.
     """
 
     begin: int
@@ -144,11 +149,22 @@ class Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
     values: Sum = NOTHING
     weights: Sum = NOTHING
     products: Sum = NOTHING
+    times: tuple[int, ...] = ()
 
-    def add(self, value: float | None, weight: float) -> Block:
+    def take(self, sample: Sample) -> Block:
+        """Return the block with one sample more; unchanged if it has one of that time."""
+        offset, times = sample.t - self.begin, self.times
+        if not times or offset > times[-1]:
+            return self.add(sample.value, sample.weight, (*times, offset))
+        place = bisect.bisect_left(times, offset)
+        if times[place] == offset:
+            return self
+        return self.add(sample.value, sample.weight, (*times[:place], offset, *times[place:]))
+
+    def add(self, value: float | None, weight: float, times: tuple[int, ...] = ()) -> Block:
         """Return the block with one slot more."""
         if value is None:
-            return msgspec.structs.replace(self, bad=self.bad + 1)
+            return msgspec.structs.replace(self, bad=self.bad + 1, times=times)
         weights, products = self.weights, self.products
         if weights or weight != 1.0:
             # What came before, each with a weight of 1, and now this one.
@@ -163,6 +179,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
             added(self.values, value),
             weights,
             products,
+            times,
         )
 
     @property
@@ -191,10 +208,14 @@ class Averages(msgspec.Struct, frozen=True, array_like=True):
 def take(averages: Averages, sample: Sample, method: Method) -> tuple[Averages, list[Mean], bool]:
     """Take one sample: the new state, the blocks that this closes, and whether it came too late for its own."""
     first = method.spans[0]
-    if first.begin(sample.t) + first.ms + method.allowance <= averages.watermark:
+    begin = first.begin(sample.t)
+    if begin + first.ms + method.allowance <= averages.watermark:
         return averages, [], True
-    blocks = _added(averages.blocks.get(first, ()), first.begin(sample.t), sample.value, sample.weight)
-    averages = Averages(averages.watermark, {**averages.blocks, first: blocks})
+    block, others = _opened(averages.blocks.get(first, ()), begin)
+    taken = block.take(sample)
+    if taken is block:
+        return averages, [], False
+    averages = Averages(averages.watermark, {**averages.blocks, first: _among(others, taken)})
     if sample.t <= averages.watermark:
         return averages, [], False
     averages, closed = close(averages, sample.t, method)
@@ -217,7 +238,8 @@ def close(averages: Averages, now: int, method: Method) -> tuple[Averages, list[
             closed.append(mean)
             if above:
                 usable = mean.value if mean.valid else None
-                blocks[above] = _added(blocks.get(above, ()), above.begin(block.begin), usable, mean.weight)
+                over, others = _opened(blocks.get(above, ()), above.begin(block.begin))
+                blocks[above] = _among(others, over.add(usable, mean.weight))
     return Averages(watermark, {span: each for span, each in blocks.items() if each}), closed
 
 
@@ -244,13 +266,19 @@ def mean_of(block: Block, span: Span, method: Method, flag: Flag = Flag.FINAL) -
     )
 
 
-def _added(blocks: tuple[Block, ...], begin: int, value: float | None, weight: float) -> tuple[Block, ...]:
-    """Return the open blocks with a slot added to the one that begins at ``begin``, opened if need be."""
+def _opened(blocks: tuple[Block, ...], begin: int) -> tuple[Block, tuple[Block, ...]]:
+    """Return the open block that begins at ``begin``, a new one if need be, and the others."""
     if blocks and blocks[-1].begin == begin:
-        return (*blocks[:-1], blocks[-1].add(value, weight))
-    rest = tuple(block for block in blocks if block.begin != begin)
+        return blocks[-1], blocks[:-1]
     block = next((block for block in blocks if block.begin == begin), Block(begin))
-    return tuple(sorted((*rest, block.add(value, weight)), key=lambda block: block.begin))
+    return block, tuple(block for block in blocks if block.begin != begin)
+
+
+def _among(others: tuple[Block, ...], block: Block) -> tuple[Block, ...]:
+    """Return the open blocks in order, ``block`` being one of them."""
+    if not others or others[-1].begin < block.begin:
+        return (*others, block)
+    return tuple(sorted((*others, block), key=lambda each: each.begin))
 
 
 def again(span: Span, begin: int, slots: Iterable[tuple[float | None, float]], method: Method) -> Mean:

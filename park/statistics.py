@@ -9,7 +9,8 @@ import enum
 
 import msgspec
 
-from park import means, rolling
+from park import carrying, means, rolling
+from park.carrying import Flows
 from park.means import DAY, Averages, Flag, Mean, Method, Sample, Span
 from park.rolling import EIGHT_HOURS, ENOUGH_OF_DAY, STEL, TWA, Greatest, Rolled, Rolling, Window
 
@@ -43,13 +44,14 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, array_like=True):
-    """What is remembered of a series' statistics."""
+    """What is remembered of a series' statistics; of a flow by which others are weighted its latest values too."""
 
     averages: Averages = Averages()
     stel: Rolling = Rolling()
     twa: Rolling = Rolling()
     eight_hours: Rolling = Rolling()
     greatest: Greatest = Greatest()
+    flows: Flows = carrying.NONE
 
 
 def follow(statistics: Statistics, sample: Sample, method: Method) -> tuple[Statistics, list[Result], bool]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from park import rolling
+from park.carrying import OLDEST
 from park.limits import Kind, Limit, Side
 from park.means import DAY, DAY_BEGINS, Flag, Mean, Method, Span
 from park.readings import Reading
@@ -44,7 +45,7 @@ class Stretch:
     """Readings of one series in order of event time.
 
     ``t`` in ms, ``value`` in the canonical unit (NaN: no number), ``quality`` as a code (:data:`CODES`). ``weight`` is
-    the flow that each value stands for, ``None`` if all count the same.
+    the flow that each value stands for (NaN: not known), ``None`` if all count the same.
     """
 
     t: Times
@@ -60,6 +61,11 @@ class Stretch:
         """The values, NaN where they can't be used."""
         usable = _USABLE[self.quality]
         return self.value if usable.all() else np.where(usable, self.value, np.nan)
+
+    @property
+    def averaged(self) -> Values:
+        """The values that means are made of: NaN too where it is not known what they stand for."""
+        return self.measured if self.weight is None else np.where(np.isnan(self.weight), np.nan, self.measured)
 
     def reading(self, series: str, index: int) -> Reading:
         """Return one of them, received when it was measured."""
@@ -89,11 +95,18 @@ def joined(first: Stretch, then: Stretch) -> Stretch:
 
 
 def weighted(stretch: Stretch, flow: Stretch) -> Stretch:
-    """Return the readings with the flow that was known at each; 1 where none was, as in the engine."""
+    """Return the readings with the last flow before each, none of which is bad; as :mod:`park.carrying`."""
     place = flow.t.searchsorted(stretch.t, "right") - 1
-    known = np.concatenate([flow.measured, [np.nan]])[place]
-    weight = np.where(np.isnan(known), 1.0, np.maximum(known, 0.0))
+    known = np.concatenate([np.maximum(flow.measured, 0.0), [np.nan]])[place]
+    since = np.concatenate([flow.t, stretch.t[:1] - OLDEST - 1])[place]
+    weight = np.where(stretch.t - since > OLDEST, np.nan, known)
     return Stretch(stretch.t, stretch.value, stretch.quality, weight)
+
+
+def good(stretch: Stretch) -> Stretch:
+    """Return those that can be used."""
+    usable = ~np.isnan(stretch.measured)
+    return stretch if usable.all() else Stretch(stretch.t[usable], stretch.value[usable], stretch.quality[usable])
 
 
 def ordered(t: Times, value: Values, quality: Codes) -> Stretch:
@@ -225,7 +238,8 @@ class Blocks:
         if not len(stretch):
             return {}
         found: dict[Statistic, Stretch] = {}
-        t, values, weight = stretch.t, stretch.measured, stretch.weight
+        stretch = _distinct(stretch)
+        t, values, weight = stretch.t, stretch.averaged, stretch.weight
         for span in self._method.spans:
             block = _averaged(t, values, weight, span, self._method)
             t, values, weight = block.begin, block.usable, block.weight
@@ -243,6 +257,13 @@ class Blocks:
         rolled, greatest = self._hours.roll(block)
         found = {Statistic.ROLLING_8_H: rolled, Statistic.GREATEST_8_H: greatest}
         return {statistic: found[statistic] for statistic in wanted}
+
+
+def _distinct(stretch: Stretch) -> Stretch:
+    """Return the readings, the first one at each time."""
+    new = np.concatenate([[True], stretch.t[1:] != stretch.t[:-1]])
+    weight = None if stretch.weight is None else stretch.weight[new]
+    return stretch if new.all() else Stretch(stretch.t[new], stretch.value[new], stretch.quality[new], weight)
 
 
 _STATISTICS = {Span.MINUTE: Statistic.MINUTE, Span.HOUR: Statistic.HOUR, Span.DAY: Statistic.DAY}

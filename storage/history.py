@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import redis
 
-from park.alarms import Transition
+from park.alarms import Transition, split_alarm_id
 from park.readings import split_series
 from storage import names, stored
 from storage.influx import Influx, write_divided
@@ -26,15 +26,16 @@ log = logging.getLogger("parkwatch.storage")
 _NS_PER_MS = 1_000_000
 _PAGE = 2_000
 #: After every entry there can be: the latest time InfluxDB knows.
-_END = "9223372036854-775806"
+END = "9223372036854-775806"
 _TAGS = (names.TAG_ZONE, names.TAG_SITE, names.TAG_LIMIT, names.TAG_EVENT, names.TAG_PRIORITY)
 #: ``value`` and ``set_point`` are shown in ``unit``; what the journal holds exactly has names of its own.
 _EXACT = {"value": "canonical_value", "set_point": "canonical_set_point"}
+_STUCK_AT = "stuck_at"
 _PLAIN = (
     *("alarm", "limit_version", "notify", "before", "after", "severity", "occurrence", "version", "t", "at"),
     *("by", "why", "unit", "scale", "source", "chattering", "first_up"),
 )
-_FIELDS = (*_PLAIN, *_EXACT.values(), names.TAG_SENSOR, names.TAG_QUANTITY, "clause_zh", "clause_en")
+_FIELDS = (*_PLAIN, *_EXACT.values(), _STUCK_AT, names.TAG_SENSOR, names.TAG_QUANTITY, "clause_zh", "clause_en")
 
 Entry = tuple[str, Transition]
 
@@ -67,6 +68,7 @@ def encode_entry(entry: str, transition: Transition) -> bytes:
         fields[name] = shown(fields[exact], transition.scale)  # type: ignore[arg-type]  # a number or none
     fields |= {
         "scale": float(transition.scale),
+        _STUCK_AT: None if transition.stuck_at is None else float(transition.stuck_at),
         names.TAG_SENSOR: sensor,
         names.TAG_QUANTITY: quantity,
         "clause_zh": transition.clause.zh,
@@ -105,6 +107,9 @@ class History:
         where = f"time >= {since}ms AND time < {point_time(until)}"
         if zone is not None:
             where += f" AND {names.TAG_ZONE} = '{_quoted(zone)}'"
+        return self._entries(where, most)
+
+    def _entries(self, where: str, most: int) -> list[Entry]:
         # Names in quotes: some of them are words of InfluxQL.
         columns = ", ".join(f'"{name}"' for name in (*_FIELDS, *_TAGS))
         limit = f" LIMIT {most}" if most else ""
@@ -114,6 +119,24 @@ class History:
             for series in self._influx.query(text, names.RETENTION_KEPT, "ns")
             for row in series["values"]
         ]
+
+    def of(self, alarm: str, until: str, most: int) -> list[Entry]:
+        """Entries (id, transition) of one alarm before the id ``until``, newest first, at most ``most``.
+
+        Raises as :meth:`journal`, and ``ValueError`` for what is no alarm id.
+        """
+        series, limit = split_alarm_id(alarm)
+        zone, site, sensor, quantity = split_series(series)
+        # Two tags and the limit's find the few series that hold it; the rest are fields.
+        places = {
+            names.TAG_ZONE: zone,
+            names.TAG_SITE: site,
+            names.TAG_LIMIT: limit,
+            names.TAG_SENSOR: sensor,
+            names.TAG_QUANTITY: quantity,
+        }
+        where = " AND ".join(f"\"{name}\" = '{_quoted(value)}'" for name, value in places.items())
+        return self._entries(f"{where} AND time < {point_time(until)}", most)
 
     def _write(self, lines: bytes) -> None:
         self._influx.write(lines, names.RETENTION_KEPT, "ns")
@@ -127,6 +150,7 @@ def _entry(row: dict[str, Any]) -> Entry:
     parts = (row[names.TAG_ZONE], row[names.TAG_SITE], row[names.TAG_SENSOR], row[names.TAG_QUANTITY])
     known = {name: row[name] for name in (*_PLAIN, names.TAG_LIMIT, names.TAG_EVENT, names.TAG_PRIORITY)}
     known |= {name: row[exact] for name, exact in _EXACT.items()}
+    known[_STUCK_AT] = row[_STUCK_AT]
     known |= {"series": "/".join(parts), "clause": {"zh": row["clause_zh"], "en": row["clause_en"]}}
     ms, sequence = divmod(row["time"], _NS_PER_MS)
     return f"{ms}-{sequence}", msgspec.convert(known, Transition)
@@ -144,7 +168,7 @@ class Journal:
 
         Raises ``redis.RedisError``, and what :meth:`History.journal` raises when it comes to what only InfluxDB holds.
         """
-        until = _END
+        until = END
         for key, transition in recent(self._client, since):
             until = key
             if zone is None or split_series(transition.series)[0] == zone:
@@ -154,9 +178,11 @@ class Journal:
             until = page[-1][0]
 
 
-def recent(client: redis.Redis, since: int) -> Iterator[Entry]:
-    """Entries (id, transition) that Redis holds since ``since`` (ms), newest first. Raises ``redis.RedisError``."""
-    until = "+"
+def recent(client: redis.Redis, since: int, until: str = "+") -> Iterator[Entry]:
+    """Entries (id, transition) that Redis holds since ``since`` (ms) and before the id ``until``, newest first.
+
+    Raises ``redis.RedisError``.
+    """
     while page := stored.before(client, names.JOURNAL, until, since, _PAGE):
         yield from ((key, decode_transition(fields[b"transition"])) for key, fields in page)
         until = page[-1][0]

@@ -12,17 +12,17 @@ from typing import TypeVar, cast
 import msgspec
 import redis
 
-from park.alarms import Acknowledgement, Alarm, Condition, Event, State, Transition, split_alarm_id
+from park.alarms import Alarm, Event, split_alarm_id
 from park.catalogue import Catalogue
 from park.evaluate import Record
-from park.limits import Kind, Limit
+from park.limits import Limit
 from park.readings import split_series
 from park.sensors import Sensor
 from park.sharding import shard_of
 from park.words import Location
 from storage import names, stored
 from storage.directory import Directory
-from storage.states import Snapshot, decode_transition
+from storage.states import Snapshot, decode_transition, snapshot_at
 
 _RECORD = msgspec.json.Decoder(Record)
 _SENSOR = msgspec.json.Decoder(Sensor)
@@ -92,7 +92,8 @@ class Overview:
         sensor = self.directory.get(series.rpartition("/")[0])
         if record is None or sensor is None or not _covers(limit, series, self._location(series, sensor)):
             raise KeyError(alarm)
-        return _normal(alarm, series, limit, record)
+        known = record.alarms.get(limit.id, Alarm())
+        return snapshot_at(series, limit, known, t=record.t, at=record.received)
 
     def _possible(self, alarm: str) -> tuple[str, Limit]:
         try:
@@ -105,11 +106,6 @@ class Overview:
 
     def _location(self, series: str, sensor: Sensor) -> Location:
         return sensor.location or self.catalogue.quantities[series.rpartition("/")[2]].location
-
-    def transitions_of(self, alarm: str, most: int) -> list[Transition]:
-        """The latest entries of ``alarm`` among the newest of the journal, newest first."""
-        found = (decode_transition(entry) for entry in self._holding(names.JOURNAL, b"transition", f'"{alarm}"'))
-        return _first((entry for entry in found if entry.alarm == alarm), most)
 
     def told_of(self, alarm: str, most: int) -> list[Told]:
         """What became of the latest messages about ``alarm``, newest first."""
@@ -152,37 +148,3 @@ def _first(entries: Iterator[T], most: int) -> list[T]:
 def _covers(limit: Limit, series: str, location: Location) -> bool:
     zone, site, sensor, quantity = split_series(series)
     return limit.match.covers(zone, site, sensor, quantity, location)
-
-
-def _normal(alarm: str, series: str, limit: Limit, record: Record) -> Snapshot:
-    zone, site, sensor, quantity = split_series(series)
-    point = limit.point(0)
-    known = record.alarms.get(limit.id, Alarm())
-    return Snapshot(
-        alarm=alarm,
-        series=series,
-        zone=zone,
-        site=site,
-        sensor=sensor,
-        quantity=quantity,
-        limit=limit.id,
-        state=State.NORM,
-        condition=Condition.INACTIVE,
-        availability=known.availability,
-        acknowledgement=Acknowledgement.NONE_NEEDED,
-        severity=point.severity,
-        priority=point.priority,
-        occurrence=known.occurrence,
-        version=known.version,
-        raised_t=known.raised_t,
-        raised_at=known.raised_at,
-        t=record.t,
-        at=record.received,
-        value=None if known.value is None else limit.shown(known.value),
-        unit=limit.unit,
-        set_point=None if limit.kind is Kind.QUALITY else limit.shown(point.at),
-        why=known.why,
-        acknowledged_by=known.acknowledged_by,
-        acknowledged_at=known.acknowledged_at,
-        group=limit.group,
-    )

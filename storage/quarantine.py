@@ -8,13 +8,17 @@ import msgspec
 import redis
 
 from park.catalogue import Settings
+from park.topics import Rejected
 from storage import names, stored
 
 PAYLOAD_KEPT = 1024
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A quarantined message; ``payload`` is its beginning, ``at`` the server time (ms)."""
+    """A quarantined message; ``payload`` is its beginning, ``at`` the server time (ms).
+
+    ``reason`` and ``fix`` are English; in Chinese (``_zh``) they may be missing from entries of earlier times.
+    """
 
     topic: str
     code: str
@@ -22,6 +26,23 @@ class Entry(msgspec.Struct, frozen=True):
     fix: str
     payload: str
     at: int
+    reason_zh: str = ""
+    fix_zh: str = ""
+
+    def why(self, language: str) -> str:
+        """Return the reason in ``language``."""
+        return self.reason_zh or self.reason if language == "zh" else self.reason
+
+    def instead(self, language: str) -> str:
+        """Return what to send instead, in ``language``."""
+        return self.fix_zh or self.fix if language == "zh" else self.fix
+
+
+def rejected_entry(topic: str, problem: Rejected, payload: bytes, at: int) -> Entry:
+    """Return the entry of a message on ``topic`` that was rejected at ``at`` (server time, ms)."""
+    return Entry(
+        topic, problem.code, problem.reason, problem.fix, readable(payload), at, problem.reason_zh, problem.fix_zh
+    )
 
 
 class Quarantine:

@@ -62,6 +62,7 @@ class Work:
     ``canaries`` tells, by zone, the event time (ms) of the canary that has come this far. ``acted``: a person did it.
     ``statistics`` are the new states of series, of which ``saved`` are written down; ``results`` is what they
     completed, and ``missed`` the event times (ms) of readings that came too late for their blocks, both by series.
+    ``delayed`` are the event times of readings of meters whose hour may have been settled before they came, by series.
     """
 
     take: int = 0
@@ -75,6 +76,7 @@ class Work:
     saved: dict[str, Statistics] = field(default_factory=dict)
     results: dict[str, list[Result]] = field(default_factory=dict)
     missed: dict[str, list[int]] = field(default_factory=dict)
+    delayed: dict[str, list[int]] = field(default_factory=dict)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -82,6 +84,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``value`` and ``set_point`` are in ``unit``, the unit of the limit's source. ``paged`` is the version of the page
     that people are being told of (0: of none), ``collapsed`` how many activations since were not announced.
+    ``stuck_at`` is the measured value (the quantity's canonical unit) of which ``value`` says how long it has not
+    changed.
     """
 
     alarm: str
@@ -118,6 +122,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     chattering: bool = False
     first_up: bool = False
     group: str = ""
+    stuck_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,8 @@ class ShardStates:
             names.statistics(shard),
             names.RESULTS,
             names.CORRECTIONS,
+            names.FLOWS_LATE,
+            names.CHAINS,
         ]
 
     def consumed(self) -> int:
@@ -230,6 +237,7 @@ class ShardStates:
             pipe.hdel(names.statistics(self.shard), name)
             for limit in versioned.record.alarms:
                 pipe.hdel(names.ALARMS, alarms.alarm_id(name, limit))
+                pipe.hdel(names.CHAINS, alarms.alarm_id(name, limit))
             pipe.execute()
 
 
@@ -313,17 +321,22 @@ class ParkStates:
 
 def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
     """What the console shows of ``alarm`` after ``transition``."""
-    zone, site, sensor, quantity = split_series(transition.series)
+    return snapshot_at(transition.series, limit, alarm, t=transition.t, at=transition.at)
+
+
+def snapshot_at(series: str, limit: Limit, alarm: Alarm, *, t: int, at: int) -> Snapshot:
+    """What the console shows of ``alarm`` as of event time ``t``, which came at server time ``at`` (ms)."""
+    zone, site, sensor, quantity = split_series(series)
     # An acknowledgement carries no set-point of its own: the alarm's level says which one it is about.
     point = limit.point(alarm.matters)
     return Snapshot(
-        alarm=transition.alarm,
-        series=transition.series,
+        alarm=alarms.alarm_id(series, limit.id),
+        series=series,
         zone=zone,
         site=site,
         sensor=sensor,
         quantity=quantity,
-        limit=transition.limit,
+        limit=limit.id,
         state=alarm.state,
         condition=alarm.condition,
         availability=alarm.availability,
@@ -334,8 +347,8 @@ def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
         version=alarm.version,
         raised_t=alarm.raised_t,
         raised_at=alarm.raised_at,
-        t=transition.t,
-        at=transition.at,
+        t=t,
+        at=at,
         value=None if alarm.value is None else limit.shown(alarm.value),
         unit=limit.unit,
         set_point=None if limit.kind is Kind.QUALITY else limit.shown(point.at),
@@ -348,9 +361,10 @@ def snapshot(transition: Transition, alarm: Alarm, limit: Limit) -> Snapshot:
         latched=alarm.latched,
         paged=alarm.paged,
         collapsed=alarm.collapsed,
-        chattering=alarm.chatters(transition.t),
+        chattering=alarm.chatters(t),
         first_up=alarm.first_up,
         group=limit.group,
+        stuck_at=alarm.stuck_at,
     )
 
 
@@ -422,7 +436,11 @@ def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
             (series, version, version + 1, _text(record)) for series, (version, record) in work.records.items()
         ],
         "alarms": [(alarm, _shown(*entry, catalogue)) for alarm, entry in latest.items()],
-        "journal": [_text(transition) for transition, _ in work.transitions],
+        "untold": [name for name, (_, alarm) in latest.items() if not alarm.paged or alarm.state is State.NORM],
+        "journal": [(transition.alarm, _text(transition)) for transition, _ in work.transitions],
+        "trace": names.TRACE,
+        "trace_length": names.TRACE_LENGTH,
+        "trace_seconds": names.TRACE_SECONDS,
         "pages": [
             (page_id(transition), encode_page(transition).decode())
             for transition, _ in work.transitions
@@ -433,6 +451,7 @@ def _encode(work: Work, catalogue: Catalogue, now: int) -> bytes:
         "results": _text(work.results) if work.results else "",
         "results_length": names.RESULTS_LENGTH,
         "missed": [block for series, times in work.missed.items() for block in _blocks(series, times)],
+        "delayed": [block for series, times in work.delayed.items() for block in _blocks(series, times)],
     }
     return msgspec.msgpack.encode(content)
 

@@ -29,6 +29,9 @@ log = logging.getLogger("parkwatch.workers")
 SWEEP_SECONDS = 1.0
 JOURNAL_SECONDS = 2.0
 KPI_SECONDS = 60.0
+ACCOUNTS_SECONDS = 10.0
+#: How often the office asks whether Grafana has to be told anything (workers/present.py).
+PRESENT_SECONDS = 2.0
 #: A sweep that comes right behind another one (a worker that catches up) has nothing to do.
 _SWEEP_AT_MOST_EVERY = 500
 
@@ -100,6 +103,8 @@ def beat_app(settings: Settings, catalogue: Catalogue) -> Celery:
             **{f"sweep-{shard}": _ring(names.TASK_SWEEP, SWEEP_SECONDS, queue_of(shard)) for shard in catalogue.shards},
             "journal": _ring(names.TASK_JOURNAL, JOURNAL_SECONDS, names.OFFICE),
             "kpis": _ring(names.TASK_KPIS, KPI_SECONDS, names.OFFICE),
+            "accounts": _ring(names.TASK_ACCOUNTS, ACCOUNTS_SECONDS, names.OFFICE),
+            "present": _ring(names.TASK_PRESENT, PRESENT_SECONDS, names.OFFICE),
         },
     )
 

@@ -18,9 +18,11 @@ import msgspec
 import redis
 
 from park.alarms import Alarm, Transition, alarm_id, split_alarm_id
+from park.carrying import FLOW, Flows
 from park.catalogue import Catalogue
 from park.evaluate import Record, Watch, evaluate, hold_derived, hold_results, pass_time
 from park.limits import Kind, Limit
+from park.means import Span
 from park.readings import Reading, split_series
 from park.relations import Known, first_ups, standing_groups
 from park.sensors import Sensor
@@ -51,6 +53,8 @@ _ATTENDED = 2_000
 DEAF_AFTER = 3_000
 _TRIES = 50
 _HOUR = 3_600_000
+#: ms after its end in which an hour of a meter is not settled for certain (workers/settling.py waits for longer).
+_ON_ITS_WAY = 60_000
 
 
 class Evaluator:
@@ -90,6 +94,7 @@ class Evaluator:
         self._plans: dict[str, Plan] = {}
         self._votes = Votes(catalogue)
         self._loads = Loads(catalogue)
+        self._meters = _meters(catalogue)
 
     def adopt(self, catalogue: Catalogue) -> None:
         """Work by another catalogue from now on: series are held against its limits at their next reading or sweep."""
@@ -102,6 +107,7 @@ class Evaluator:
         self._suppressions.adopt(catalogue)
         self._votes = Votes(catalogue)
         self._loads.adopt(catalogue)
+        self._meters = _meters(catalogue)
 
     # Readings
 
@@ -181,9 +187,13 @@ class Evaluator:
             watch = self._watch(series, now)
             record, transitions = evaluate(versioned.record, watch, readings, now)
             plan = self._plan(watch)
-            results, missed = self._follow().take(watch, plan, readings, self._weight(watch.series, plan, work), work)
+            results, missed = self._follow().take(watch, plan, readings, self._flows(series, plan, work), work)
+            if series.endswith(f"/{FLOW}"):
+                self._follow().take_flows(series, readings, work)
             if missed:
                 work.missed[series] = missed
+            if series in self._meters:
+                work.delayed[series] = [reading.t for reading in readings if _may_be_settled(reading.t, now)]
             record, more = self._hold(record, watch, plan, results, now)
             transitions += more
         except redis.RedisError:
@@ -265,14 +275,17 @@ class Evaluator:
             plan = self._plans[watch.series] = plan_for(watch.limits, location, interval)
         return plan
 
-    def _weight(self, series: str, plan: Plan, work: Work) -> float:
-        """Return the flow that a value of ``series`` stands for; 1 where means are not weighted by flow."""
+    def _flows(self, series: str, plan: Plan, work: Work) -> Flows | None:
+        """Return the flows by which the means of ``series`` are weighted; ``None`` if they are not."""
         key, quantity = series.rsplit("/", 1)
-        if not plan.method.strict or quantity == _FLOW or self._known is None:
-            return 1.0
-        name = f"{key}/{_FLOW}"
+        if not plan.method.strict or quantity == FLOW or self._known is None:
+            return None
+        name, sensor = f"{key}/{FLOW}", self._sensors.get(key)
         _, flow = work.records.get(name) or work.quiet.get(name) or (0, self._known.get(name, _NEW).record)
-        return max(flow.value, 0.0) if flow.value is not None and flow.quality.usable else 1.0
+        if not (flow.received or (sensor and FLOW in sensor.channels)):
+            return None
+        latest = ((flow.t, flow.value),) if flow.value is not None and flow.quality.usable else ()
+        return self._follow().flows(name, work) or latest
 
     def _hold(
         self, record: Record, watch: Watch, plan: Plan, results: list[Result], now: int
@@ -471,12 +484,13 @@ class Evaluator:
     def _report(self, reason: str, detail: str, content: bytes) -> None:
         log.error("%s: %s", reason, detail)
         fix = f"please report it: {detail[:300]}"
-        entry = Entry(f"shard {self.shard}", "evaluation", reason, fix, readable(content), self._clock.now())
+        zh = f"分片 {self.shard} 计算出错（{reason}）", f"请反馈此问题：{detail[:300]}"
+        entry = Entry(f"shard {self.shard}", "evaluation", reason, fix, readable(content), self._clock.now(), *zh)
         self._quarantine.put([entry])
 
 
 def _is_no_flow(entry: tuple[str, list[Reading]]) -> bool:
-    return not entry[0].endswith(f"/{_FLOW}")
+    return not entry[0].endswith(f"/{FLOW}")
 
 
 def _mark(work: Work, first_ups: Collection[tuple[str, int]]) -> None:
@@ -499,9 +513,16 @@ def _mark(work: Work, first_ups: Collection[tuple[str, int]]) -> None:
     ]
 
 
+def _meters(catalogue: Catalogue) -> frozenset[str]:
+    return frozenset(flow.meter for flow in catalogue.economy.flows.values())
+
+
+def _may_be_settled(t: int, now: int) -> bool:
+    """Whether the office may have settled the hour of a meter that holds ``t`` by ``now`` (ms), or be about to."""
+    return now >= Span.HOUR.begin(t) + _HOUR + _ON_ITS_WAY
+
+
 _CANARY = f"/{names.OWN_SITE}/{names.CANARY_SENSOR}/{names.CANARY_QUANTITY}"
-#: The quantity that weights the means of an outfall.
-_FLOW = "flow-water"
 #: ms a derived series may say nothing: it speaks when it changes.
 _FOR_EVER = 1 << 60
 _NEW = Versioned(Record())

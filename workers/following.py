@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from park import carrying
+from park.carrying import Flows
 from park.evaluate import Watch
 from park.limits import Limit
 from park.means import Method, Sample
@@ -48,20 +50,37 @@ class Following:
         self._saved_at = 0
 
     def take(
-        self, watch: Watch, plan: Plan, readings: Iterable[Reading], weight: float, work: Work
+        self, watch: Watch, plan: Plan, readings: Iterable[Reading], flows: Flows | None, work: Work
     ) -> tuple[list[Result], list[int]]:
-        """Take the readings of a series into ``work``; return the results, and event times that came too late."""
+        """Take the readings of a series into ``work``; return the results, and event times that came too late.
+
+        They are weighted by ``flows``, if that is not ``None``.
+        """
         state = work.statistics.get(watch.series) or self._states.get(watch.series, _NEW)
         results: list[Result] = []
         missed: list[int] = []
         for reading in readings:
             value = reading.value if reading.quality.usable else None
-            state, found, late = follow(state, Sample(reading.t, value, weight), plan.method)
+            sample = Sample(reading.t, value) if flows is None else carrying.weighted(reading.t, value, flows)
+            state, found, late = follow(state, sample, plan.method)
             results += found
             if late:
                 missed.append(reading.t)
         work.statistics[watch.series] = state
         return self._told(watch, plan, state, results, work), missed
+
+    def take_flows(self, series: str, readings: Iterable[Reading], work: Work) -> None:
+        """Remember, in ``work``, the good ones of the readings of a flow: others are weighted by them."""
+        state = work.statistics.get(series) or self._states.get(series, _NEW)
+        flows = state.flows
+        for reading in readings:
+            if reading.value is not None and reading.quality.usable:
+                flows = carrying.noted(flows, reading.t, reading.value)
+        work.statistics[series] = msgspec.structs.replace(state, flows=flows)
+
+    def flows(self, series: str, work: Work) -> Flows:
+        """Return the latest good values of a flow."""
+        return (work.statistics.get(series) or self._states.get(series, _NEW)).flows
 
     def elapse(self, watch: Watch, plan: Plan, now: int, work: Work) -> list[Result]:
         """Close what ended by ``now`` (ms), readings or not."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import redis
-from celery import Celery
+from celery import Celery, signals
 
 from park.alarms import Availability, Transition
 from park.catalogue import Catalogue
@@ -30,7 +30,9 @@ from storage.reload import CatalogueWatch
 from storage.results import ResultKeeper, Results
 from storage.settings import Settings
 from storage.states import ParkStates, Snapshot, decode_transition
+from workers.accounts import Accounts
 from workers.corrections import Corrections
+from workers.present import Present
 from workers.running import Outage, make_worker, run
 
 log = logging.getLogger("parkwatch.office")
@@ -45,10 +47,17 @@ _REFUSED = (InfluxUnavailable, LinesRejected)
 
 
 class Archive:
-    """InfluxDB with patience: after a failure it is left alone for a while, and both ends are said once."""
+    """InfluxDB with patience: after a failure it is left alone for a while, and both ends are said once.
 
-    def __init__(self, influx: Influx) -> None:
+    ``waits`` is what does meanwhile, ``goes_on`` what happens then, in words.
+    """
+
+    def __init__(
+        self, influx: Influx, waits: str = "the journal waits in Redis", goes_on: str = "the journal is copied on"
+    ) -> None:
         self._influx = influx
+        self._waits = waits
+        self._goes_on = goes_on
         self._backoff = Backoff(first=0.5, most=15.0)
         self._retry_at = 0.0
         self._ensured = False
@@ -69,12 +78,12 @@ class Archive:
             work()
         except _REFUSED as error:
             if not self._backoff.failures:
-                log.error("%s; the journal waits in Redis until it does", error)
+                log.error("%s; %s until it does", error, self._waits)
             self._ensured = False
             self._retry_at = time.monotonic() + self._backoff.next()
             return False
         if self._backoff.succeeded():
-            log.warning("InfluxDB is back; the journal is copied on")
+            log.warning("InfluxDB is back; %s", self._goes_on)
         return True
 
 
@@ -166,6 +175,7 @@ class Tasks:
         watch: CatalogueWatch,
         clock: Clock,
         outage: Outage,
+        accounts: Accounts,
     ) -> None:
         history = History(influx)
         self._client = client
@@ -181,6 +191,10 @@ class Tasks:
         self._changes = ChangeKeeper(client, influx)
         self._books = Books(client, history, catalogue, self._beat)
         self._figures = FigureStore(influx)
+        self._accounts = accounts
+        # Its own patience: what goes wrong with accounts must not hold up the journal.
+        self._ledgers = Archive(influx, "the accounts of flows wait", "the accounts are kept on")
+        self._present = Present(client, influx)
         self._respond_within = _respond_within(catalogue)
         self._days_written = False
 
@@ -201,6 +215,19 @@ class Tasks:
         """Compute the KPIs, put the newest into Redis and all of them into InfluxDB."""
         self._outage.guarded(self._reckon)
         self._outage.guarded(self._beat)
+
+    def accounts(self) -> None:
+        """Do a slice of the books of the circular economy."""
+        self._outage.guarded(self._adopt)
+        self._outage.guarded(lambda: self._ledgers.attempt(self._keep_accounts))
+        self._outage.guarded(self._beat)
+
+    def _keep_accounts(self) -> None:
+        self._accounts.work(self._catalogue, self._clock.now())
+
+    def present(self) -> None:
+        """Tell Grafana how it stands now, if that is due."""
+        self._outage.guarded(lambda: self._present.look(self._catalogue, self._archive, self._clock.now()))
 
     def _copy(self) -> None:
         for keeper in (self._keeper, self._results, self._changes):
@@ -266,14 +293,21 @@ def office_app(settings: Settings, catalogue: Catalogue, clock: Clock | None = N
     influx = Influx(settings.influx_url, settings.influx_db, settings.influx_token)
     client = redis_client(settings.redis_url)
     watch = CatalogueWatch(settings.config, catalogue, client, names.OFFICE, patience=_LOADING)
-    tasks = Tasks(client, influx, catalogue, watch, clock or SystemClock(), outage)
+    accounts = Accounts(client, influx, settings)
+    tasks = Tasks(client, influx, catalogue, watch, clock or SystemClock(), outage, accounts)
 
     def begin() -> None:
         log.info("the office is open")
         tasks.journal()
         tasks.kpis()
 
-    by_name = {names.TASK_JOURNAL: tasks.journal, names.TASK_KPIS: tasks.kpis}
+    by_name = {
+        names.TASK_JOURNAL: tasks.journal,
+        names.TASK_KPIS: tasks.kpis,
+        names.TASK_ACCOUNTS: tasks.accounts,
+        names.TASK_PRESENT: tasks.present,
+    }
+    signals.worker_shutdown.connect(lambda **_: accounts.close(), weak=False)
     return make_worker(settings.redis_url, catalogue.shards, outage, by_name, begin)
 
 

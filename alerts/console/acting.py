@@ -14,8 +14,8 @@ from alerts.console.bodies import SeenAlarm
 from alerts.console.views import text
 from alerts.console.views.times import age
 from alerts.console.wiring import Dependencies
-from park.actions import Acknowledge, Action, Remove, Reset, Restore, Shelve, Unshelve
-from park.alarms import Condition, Refused, StaleAcknowledgement
+from park.actions import Acknowledge, Action, Shelve
+from park.alarms import Refused, StaleAcknowledgement
 from park.words import Names
 from storage.states import Done
 from storage.users import User
@@ -32,13 +32,14 @@ class Outcome(enum.StrEnum):
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of several; ``done`` if it was, else ``detail`` says why not, and ``current`` how the alarm stands."""
+    """One of several; ``done`` if it was, else ``texts`` (``detail``: English) say why not."""
 
     alarm: str
     outcome: Outcome
     done: Done | None = None
     current: Current | None = None
     detail: str = ""
+    texts: Names | None = None
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -55,11 +56,10 @@ def do(wired: Dependencies, user: User, alarm: str, action: Action, why: str = "
     except KeyError as error:
         raise unknown(alarm) from error
     except StaleAcknowledgement as stale:
-        trouble = Trouble("stale", str(stale), text.REFUSALS["stale"], current_of(stale))
+        trouble = Trouble("stale", str(stale), stale.texts, current_of(stale))
         raise TroubleError(HTTPStatus.CONFLICT, trouble) from stale
     except Refused as refused:
-        texts = _refusal(wired, alarm, action, refused)
-        raise TroubleError(HTTPStatus.CONFLICT, Trouble("refused", str(refused), texts)) from refused
+        raise TroubleError(HTTPStatus.CONFLICT, Trouble("refused", str(refused), refused.texts)) from refused
 
 
 def shelve(wired: Dependencies, user: User, alarm: str, until: int, why: str) -> Done:
@@ -86,10 +86,11 @@ def _acknowledge(wired: Dependencies, user: User, one: SeenAlarm, comment: str) 
         done = do(wired, user, one.alarm, Acknowledge(one.occurrence, one.version), comment)
     except TroubleError as error:
         outcome = Outcome.STALE if error.trouble.error == "stale" else Outcome.UNKNOWN
-        return Result(one.alarm, outcome, None, error.trouble.current, error.trouble.detail)
+        trouble = error.trouble
+        return Result(one.alarm, outcome, None, trouble.current, trouble.detail, trouble.texts)
     except RedisError as error:
         # What came before is done, and has to be told.
-        return Result(one.alarm, Outcome.FAILED, detail=str(error))
+        return Result(one.alarm, Outcome.FAILED, detail=str(error), texts=text.WORDS["away"])
     return Result(one.alarm, Outcome.REPEATED if done.repeated else Outcome.DONE, done)
 
 
@@ -97,23 +98,3 @@ def current_of(stale: StaleAcknowledgement) -> Current:
     """Return how the alarm stands."""
     alarm = stale.current
     return Current(alarm.occurrence, alarm.version, alarm.state.value, alarm.acknowledged_by)
-
-
-_PLAIN: dict[type[Action], str] = {Unshelve: "unshelve", Restore: "restore", Remove: "remove"}
-
-
-def _refusal(wired: Dependencies, alarm: str, action: Action, refused: Refused) -> Names:
-    """Return the refusal in both languages; the domain's own text is English."""
-    if isinstance(action, Reset):
-        return Names(text.REFUSALS[_reset_refusal(wired, alarm)].zh, str(refused))
-    key = _PLAIN.get(type(action))
-    return Names(text.REFUSALS[key].zh, str(refused)) if key else Names(str(refused), str(refused))
-
-
-def _reset_refusal(wired: Dependencies, alarm: str) -> str:
-    snapshot = wired.states.alarm(alarm)
-    if snapshot is None:
-        return "reset-nothing"
-    if snapshot.condition in {Condition.ACTIVE, Condition.PENDING_OFF}:
-        return "reset-active"
-    return "reset-unacknowledged" if snapshot.condition == Condition.LATCHED else "reset-nothing"

@@ -28,7 +28,9 @@ from alerts.console.bare import opens_page, refusal
 from alerts.console.forms import forms
 from alerts.console.guard import Refusal
 from alerts.console.login import install
+from alerts.console.maps import maps
 from alerts.console.pages import pages
+from alerts.console.views.text import WORDS
 from alerts.console.wiring import Dependencies, address, own_names, wire
 from alerts.reloading import following
 from alerts.tasks import cancel
@@ -50,7 +52,7 @@ def create_app(wired: Dependencies) -> FastAPI:
     )
     app.state.dependencies = wired
     app.openapi = lambda: answers.describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    for router in (api, pages, forms):
+    for router in (api, pages, forms, maps):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     app.add_exception_handler(RedisError, _away)
@@ -70,7 +72,7 @@ def adopt(app: FastAPI, catalogue: Catalogue) -> None:
 async def _away(request: Request, error: Exception) -> Response:
     """Redis went away after the gate had asked it who this is."""
     if opens_page(request.headers):
-        return refusal(request, Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "redis-away", str(error)))
+        return refusal(request, Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "redis-away", WORDS["away"]))
     return await answers.answer_away(request, error)
 
 

@@ -76,7 +76,7 @@ def refusal(request: Request, refused: Refusal) -> Response:
     if not opens_page(request.headers):
         return refused.response()
     language = language_of(request)
-    text = REFUSALS.get(refused.error, Names(refused.detail, refused.detail)).get(language)
+    text = REFUSALS.get(refused.error, refused.texts).get(language)
     return page("refused.html", language, refused.status, text=text)
 
 

@@ -18,6 +18,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from park.words import Names
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LARGEST_BODY = 65_536
 
@@ -43,21 +45,24 @@ _HTTPS_HEADERS = {"strict-transport-security": "max-age=31536000"}
 _STATIC = "/static/"
 _KINDS = frozenset({"application/json", "application/x-www-form-urlencoded"})
 
+MAP = "/map/zones.geojson"
+"""Where the map of the park is: anybody may read it, under any name."""
+
 TAP = "/tap/"
 """Where one-tap links lead: they carry their right with them, and their page sends no origin (``no-referrer``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is not let in; ``error`` is for programs, ``detail`` for people."""
+    """Why a request is not let in; ``error`` is for programs, ``texts`` are for people."""
 
     status: HTTPStatus
     error: str
-    detail: str
+    texts: Names
 
     def response(self) -> Response:
-        """Return it as JSON."""
-        body = msgspec.json.encode({"error": self.error, "detail": self.detail})
+        """Return it as JSON, as the API tells its troubles."""
+        body = msgspec.json.encode({"error": self.error, "detail": self.texts.en, "texts": self.texts})
         return Response(body, self.status.value, media_type="application/json")
 
 
@@ -85,7 +90,8 @@ class Guard:
             await send(message)
 
         by_link = scope["path"].startswith(TAP)
-        refusal = refuse(scope["method"], Headers(scope=scope), self._hosts, by_link=by_link)
+        to_all = scope["path"] == MAP and scope["method"] in SAFE
+        refusal = None if to_all else refuse(scope["method"], Headers(scope=scope), self._hosts, by_link=by_link)
         app = refusal.response() if refusal else self._app
         await app(scope, receive, send_tight)
 
@@ -97,7 +103,10 @@ def refuse(method: str, headers: Headers, hosts: frozenset[str], *, by_link: boo
         return Refusal(
             HTTPStatus.MISDIRECTED_REQUEST,
             "host",
-            f"this console does not answer to the name {host!r}; if it should, set PARKWATCH_CONSOLE_URL to it",
+            Names(
+                f"报警台不以 {host!r} 为名提供服务；如需使用该名称，请将 PARKWATCH_CONSOLE_URL 设为它。",
+                f"this console does not answer to the name {host!r}; if it should, set PARKWATCH_CONSOLE_URL to it",
+            ),
         )
     return None if method in SAFE else _refuse_change(headers, host, by_link=by_link)
 
@@ -106,14 +115,20 @@ def _refuse_change(headers: Headers, host: str, *, by_link: bool) -> Refusal | N
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     length = headers.get("content-length", "")
     if not _from_here(headers, host, by_link=by_link):
-        return Refusal(HTTPStatus.FORBIDDEN, "origin", "requests from other sites' pages are refused")
+        return Refusal(HTTPStatus.FORBIDDEN, "origin", _ELSEWHERE)
     if kind not in _KINDS:
-        return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-type", "send JSON: content-type application/json")
+        return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-type", _NO_JSON)
     if not length.isdigit():
-        return Refusal(HTTPStatus.LENGTH_REQUIRED, "length", "send a content-length")
+        return Refusal(HTTPStatus.LENGTH_REQUIRED, "length", _NO_LENGTH)
     if int(length) > LARGEST_BODY:
-        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "size", f"at most {LARGEST_BODY} bytes")
+        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "size", _TOO_LARGE)
     return None
+
+
+_ELSEWHERE = Names("拒绝来自其他网站页面的请求。", "requests from other sites' pages are refused")
+_NO_JSON = Names("请发送 JSON：content-type 为 application/json。", "send JSON: content-type application/json")
+_NO_LENGTH = Names("请求缺少 content-length。", "send a content-length")
+_TOO_LARGE = Names(f"请求过大，最多 {LARGEST_BODY} 字节。", f"at most {LARGEST_BODY} bytes")
 
 
 def _from_here(headers: Headers, host: str, *, by_link: bool) -> bool:

@@ -51,9 +51,10 @@ from alerts.console import taps as one_tap
 from alerts.console.addresses import Networks, client_address, networks
 from alerts.console.attempts import Attempts
 from alerts.console.bare import form, language_of, opens_page, own_path, page, refusal
-from alerts.console.guard import SAFE, TAP, Guard, Refusal
+from alerts.console.guard import MAP, SAFE, TAP, Guard, Refusal
 from alerts.console.sessions import LONGEST, Sessions, csrf_of
 from alerts.console.taps import Taps
+from alerts.console.views.text import WORDS as ROLE_WORDS
 from park.words import Names
 from storage.clock import Clock
 from storage.settings import Settings
@@ -61,7 +62,7 @@ from storage.users import LONGEST_PASSWORD, Role, User, Users, tidy_name
 
 log = logging.getLogger("parkwatch.login")
 
-OPEN = ("/login", "/api/health", "/static/", TAP)
+OPEN = ("/login", "/api/health", "/static/", MAP, TAP)
 """What needs no log-in: paths, and beginnings of paths with a slash at the end."""
 LOGOUT = "/logout"
 
@@ -132,7 +133,7 @@ class RefusedError(Exception):
     """The request is refused; becomes the answer that fits who asked."""
 
     def __init__(self, refused: Refusal) -> None:
-        super().__init__(refused.detail)
+        super().__init__(refused.texts.en)
         self.refused = refused
 
 
@@ -175,21 +176,36 @@ async def _refused(request: Request, error: Exception) -> Response:
     return refusal(request, error.refused)
 
 
-_NOT_LOGGED_IN = Refusal(HTTPStatus.UNAUTHORIZED, "login", "log in first: /login")
+_NOT_LOGGED_IN = Refusal(HTTPStatus.UNAUTHORIZED, "login", Names("请先登录：/login", "log in first: /login"))
 _NO_TOKEN = Refusal(
-    HTTPStatus.FORBIDDEN, "csrf", "send the session's token: header x-csrf-token, or the field csrf of a form"
+    HTTPStatus.FORBIDDEN,
+    "csrf",
+    Names(
+        "请附上会话令牌：请求头 x-csrf-token，或表单字段 csrf；在页面上操作时请重新加载页面。",
+        "send the session's token: header x-csrf-token, or the field csrf of a form",
+    ),
 )
 _AWAY = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "redis-away",
-    "Redis does not answer, so nobody can be recognised and alarms are not known; not seeing one does not mean there "
-    "is none",
+    Names(
+        "Redis 无响应，无法识别用户，报警状态未知；看不到报警不等于没有报警。",
+        "Redis does not answer, so nobody can be recognised and alarms are not known; not seeing one does not mean "
+        "there is none",
+    ),
 )
 
 
 def _too_small(role: Role, needed: Role) -> Refusal:
-    detail = f"this takes the role {needed.value}, yours is {role.value}; an engineer can give you another"
-    return Refusal(HTTPStatus.FORBIDDEN, "role", detail)
+    texts = Names(
+        f"此操作需要“{_named(needed)}”角色，您的角色是“{_named(role)}”；请工程师调整。",
+        f"this takes the role {needed.value}, yours is {role.value}; an engineer can give you another",
+    )
+    return Refusal(HTTPStatus.FORBIDDEN, "role", texts)
+
+
+def _named(role: Role) -> str:
+    return ROLE_WORDS[f"role_{role.value}"].zh
 
 
 # -- the gate ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from alerts.console.views.trend import Drawing, Level, draw
 from alerts.messages import known_limit, number, tidy
 from park.alarms import Acknowledgement, State
 from park.catalogue import Catalogue
-from park.limits import Kind
 from park.words import Priority
 from storage.overview import Overview
 from storage.states import Snapshot
@@ -79,7 +78,7 @@ def trend_of(alarm: Shown, catalogue: Catalogue, trend: Trend, overview: Overvie
     interval = (sensor.interval if sensor else None) or catalogue.settings.interval
     gap = int(interval * catalogue.settings.stale_after_intervals)
     quantity = catalogue.quantities.get(alarm.quantity)
-    if limit is None or limit.kind is Kind.QUALITY:
+    if limit is None or not limit.of_value:
         return draw(trend, 1.0, (), quantity.unit if quantity else "", gap)
     levels = [
         Level(tidy(limit.shown(point.at)), point.severity, f"{number(tidy(limit.shown(point.at)))} {limit.unit}")
@@ -100,7 +99,7 @@ def standing(snapshot: Snapshot | None, overview: Overview, language: str, now: 
         occurrence=alarm.occurrence,
         version=alarm.version,
         waiting=alarm.acknowledgement == Acknowledgement.UNACKNOWLEDGED,
-        headline=f"{shown_.priority_sign} {shown_.priority_word}: {shown_.sensor}, {shown_.measured}{compared}",
+        headline=f"{shown_.priority_sign} {shown_.priority_word}: {shown_.sensor}, {shown_.value}{compared}",
         lines=((shown_.quantity, shown_.place), *((fact.label, fact.text) for fact in facts)),
         chattering=alarm.collapsed > 0,
     )

@@ -47,7 +47,7 @@ async def events(wired: Wired) -> Response:
     try:
         stream = wired.hub.open()
     except FullError:
-        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "full", "too many pages are open").response()
+        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "full", text.WORDS["full"]).response()
     return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
@@ -141,6 +141,7 @@ def alarm_page(request: Request, alarm: str) -> Response:
     except KeyError:
         return unknown_page(scene, alarm)
     hours = _hours(request.query_params.get("hours", ""))
+    trace = wired.traces.of(alarm, _JOURNAL_SHOWN)
     return scene.render(
         "alarm.html",
         "alarm",
@@ -152,7 +153,8 @@ def alarm_page(request: Request, alarm: str) -> Response:
         spans=[(value, text.WORDS[key].get(language)) for value, key in _SPANS.items()],
         drawing=_drawing(scene, shown, hours),
         frame=trend.FRAME,
-        journal=details.journal(wired.overview.transitions_of(alarm, _JOURNAL_SHOWN), language, now),
+        journal=details.journal(trace.transitions, wired.catalogue, language, now),
+        journal_whole=trace.whole,
         told=details.told(wired.overview.told_of(alarm, _TOLD_SHOWN), wired.catalogue, language, now),
     )
 

@@ -25,6 +25,7 @@ from park.floods import Flood
 from park.kpis import Latest
 from storage import figures, names, stored, watch
 from storage.clock import Clock
+from storage.history import History
 from storage.influx import Influx
 from storage.names import heartbeat
 from storage.outbox import Counts, Outbox, connect
@@ -32,6 +33,7 @@ from storage.overview import Overview
 from storage.quarantine import Quarantine
 from storage.settings import Settings
 from storage.states import Done, ParkStates, Snapshot
+from storage.traces import Traces
 from storage.trends import Trend, trend
 
 DEFAULT_PORT = 8100
@@ -64,9 +66,10 @@ class States(Protocol):
 class Dependencies:
     """What the console works with.
 
-    ``overview``, ``quarantine`` and ``desk`` read what Redis holds, ``trend`` reads InfluxDB; ``counts``, ``overdue``
-    and ``delivering`` say how delivery stands (its numbers, one of them, whether its process lives); ``beat`` tells
-    others that the console lives; ``hosts`` are its own names. ``auth`` and ``taps`` are log-in and one-tap links.
+    ``overview``, ``quarantine`` and ``desk`` read what Redis holds, ``trend`` reads InfluxDB, ``traces`` both;
+    ``counts``, ``overdue`` and ``delivering`` say how delivery stands (its numbers, one of them, whether its process
+    lives); ``beat`` tells others that the console lives; ``hosts`` are its own names. ``auth`` and ``taps`` are log-in
+    and one-tap links.
     """
 
     states: States
@@ -74,6 +77,7 @@ class Dependencies:
     quarantine: Quarantine
     desk: Desk
     trend: Callable[[str, int, int], Trend]
+    traces: Traces
     catalogue: Catalogue
     hub: Hub
     counts: Callable[[], Awaitable[Counts]]
@@ -144,6 +148,7 @@ def wire(settings: Settings, catalogue: Catalogue, clock: Clock) -> tuple[Depend
         quarantine=Quarantine(client, catalogue.settings.quarantine_size),
         desk=Desk(client),
         trend=lambda series, begin, end: trend(influx, series, begin, end),
+        traces=Traces(client, History(influx)),
         catalogue=catalogue,
         hub=Hub(JournalFeed(watching), clock),
         counts=lambda: outbox.counts(clock.now()),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from park.words import Names
 from storage import watch
 from storage.watch import Check, Kind
 
@@ -15,6 +16,7 @@ log = logging.getLogger("parkwatch.watchdog")
 
 #: Seconds a pulse may take to get out.
 TIMEOUT = 5.0
+_SENT = Names("", "")
 
 
 class Pulse:
@@ -46,26 +48,31 @@ class Pulse:
         self._since = now if self._since is None else self._since
         unwell = [check for check in checks if not check.well]
         if unwell:
-            reason = "; ".join(map(str, unwell))
+            found = [check.words for check in unwell]
+            reason = Names("；".join(each.zh for each in found), "; ".join(each.en for each in found))
             starting = self._said is None and now - self._since < self._patience
             if not starting or unwell[0].kind is Kind.REDIS:
-                self._say(frozenset((check.kind, check.of) for check in unwell), f"no pulse: {reason}")
+                self._say(frozenset((check.kind, check.of) for check in unwell), f"no pulse: {reason.en}")
         else:
             reason = self._send()
-            if not reason:
+            if reason is _SENT:
                 self._sent = now if self._client else 0
-            self._say(reason, f"the pulse does not get out: {reason}" if reason else "")
-        self.state = watch.Pulse(wanted=self._client is not None, sent=self._sent, reason=reason)
+            self._say(reason.en, f"the pulse does not get out: {reason.en}" if reason.en else "")
+        self.state = watch.Pulse(self._client is not None, self._sent, reason.en, reason.zh)
 
-    def _send(self) -> str:
+    def _send(self) -> Names:
         """Ask for the URL; return why that failed, if it did."""
         if self._client is None or self._url is None:
-            return ""
+            return _SENT
         try:
             with self._client.stream("GET", self._url) as answer:
-                return "" if answer.is_success else f"{self._where} answers {answer.status_code}"
+                code = answer.status_code
+                return (
+                    _SENT if answer.is_success else Names(f"{self._where} 返回 {code}", f"{self._where} answers {code}")
+                )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{self._where} does not answer ({type(error).__name__})"
+            why = type(error).__name__
+            return Names(f"{self._where} 无响应（{why}）", f"{self._where} does not answer ({why})")
 
     def _say(self, matter: object, text: str) -> None:
         """Log ``text`` if the matter is a new one; an empty text is the good news."""

@@ -15,10 +15,12 @@ import msgspec
 from alerts.watchdog.auditor import Auditor, by_zone
 from alerts.watchdog.canary import Sensors
 from alerts.watchdog.checks import Bounds, Seen, checks
+from alerts.watchdog.gauges import Gauges, Look, pulse, seen
 from alerts.watchdog.pulse import Pulse
 from park.catalogue import Catalogue
 from storage import names, stored, watch
 from storage.clock import Clock, SystemClock
+from storage.health import Gauge, HealthLog
 from storage.influx import Influx, InfluxUnavailable, LinesRejected
 from storage.queue import AWAY, redis_client
 from storage.recent import newest_canaries
@@ -68,6 +70,11 @@ class Watchdog:
         self._sensors = Sensors(settings, self._zones, round(self._times.canary * 1000))
         self._auditor = Auditor(self._redis, catalogue)
         self._pulse = Pulse(settings.pulse_url, self._times.bounds.canary)
+        # A connection of its own: while one duty waits for InfluxDB the other must not.
+        self._log = Influx(settings.influx_url, settings.influx_db, settings.influx_token, _INFLUX_TIMEOUT)
+        self._health = HealthLog(self._log)
+        self._gauges = Gauges(self._redis)
+        self._found: tuple[Check, ...] = ()
         self._stored: dict[str, int] = {}
         self._problems: tuple[Problem, ...] = ()
         self._audited = 0
@@ -82,6 +89,7 @@ class Watchdog:
             (times.canary, 0.0, self._sing),
             # In between: a canary that was sent just now is still on its way.
             (times.canary, times.canary / 2, self._look),
+            (times.canary, times.canary * 0.7, self._tell),
             (times.audit, 0.0, self._audit),
             (times.alive, 0.0, self._show_life),
         )
@@ -94,6 +102,7 @@ class Watchdog:
         self._sensors.close()
         self._pulse.close()
         self._influx.close()
+        self._log.close()
         self._redis.close()
         for duty in done:
             duty.result()
@@ -106,7 +115,7 @@ class Watchdog:
         self._sensors.count(by_zone(self._problems), now, self._stop)
 
     def _look(self) -> None:
-        found = self.look()
+        found = self._found = self.look()
         now = self._clock.now()
         self._pulse.beat(found, now)
         watched = Watched(now, found, self._audited, self._problems, self._pulse.state)
@@ -127,6 +136,21 @@ class Watchdog:
             if (problem.fault, problem.entry) not in known:
                 log.error("the auditor: %s is %s", problem.entry, problem.fault)
         self._problems, self._audited = found, now
+
+    def _tell(self) -> None:
+        """Write for Grafana what is known of every piece."""
+        now = self._clock.now()
+        self._health.write(self._measure(now), now)
+
+    def _measure(self, now: int) -> list[Gauge]:
+        look = Look(self._found, self._problems)
+        ours = [pulse(self._pulse.state, now), Gauge("influxdb", {"up": not self._health.failures})]
+        ours.append(Gauge("watchdog", {"up": 1, "age_s": 0}))
+        try:
+            return [*self._gauges.read(look, now), *ours]
+        except AWAY as error:
+            log.debug("Redis tells nothing: %s", error)
+            return [*seen(look), Gauge("redis", {"up": 0}), *ours]
 
     def _show_life(self) -> None:
         state = msgspec.json.encode({"at": self._clock.now()})

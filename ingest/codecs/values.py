@@ -8,6 +8,7 @@ import math
 import msgspec
 
 from park.topics import Rejected
+from park.words import Names
 
 Number = float | None
 
@@ -22,7 +23,9 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _DECODER = msgspec.json.Decoder(float | Sample | list[Sample] | None)
-_SHAPE = 'send a number, {"v": 3.2, "t": "2026-01-01T00:00:00Z", "u": "ppm", "q": "good"}, or an array of such objects'
+_OBJECT = '{"v": 3.2, "t": "2026-01-01T00:00:00Z", "u": "ppm", "q": "good"}'
+_SHAPE = Names(f"请发送一个数、{_OBJECT}，或这种对象的数组", f"send a number, {_OBJECT}, or an array of such objects")
+_LONGEST = 250
 _NOT_A_NUMBER = frozenset({b"nan", b"-nan", b"+nan", b"inf", b"-inf", b"+inf", b"infinity", b"-infinity"})
 
 
@@ -49,12 +52,17 @@ def _lenient(payload: bytes, error: Exception) -> float | Sample | list[Sample] 
     try:
         content = json.loads(payload, parse_constant=lambda _: None)
     except (ValueError, RecursionError) as problem:
-        raise Rejected("malformed", f"the payload is no JSON ({problem})"[:300], _SHAPE) from error
+        why = str(problem)[:_LONGEST]
+        raise Rejected(
+            "malformed", Names(f"内容不是 JSON（{why}）", f"the payload is no JSON ({why})"), _SHAPE
+        ) from error
     try:
         return msgspec.convert(content, float | Sample | list[Sample] | None)
     except ValueError as problem:
         # A wrong type, or text that is no Unicode (half of a surrogate pair).
-        raise Rejected("type", f"the payload has the wrong form ({problem})"[:300], _SHAPE) from error
+        why = str(problem)[:_LONGEST]
+        reason = Names(f"内容的形式不对（{why}）", f"the payload has the wrong form ({why})")
+        raise Rejected("type", reason, _SHAPE) from error
 
 
 def finite(value: float | None) -> float | None:

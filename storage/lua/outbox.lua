@@ -57,10 +57,11 @@ local function hasten(steps)
   end
 end
 
--- How a chain stopped: chain is {alarm, text}; without a text it is forgotten.
+-- How a chain stopped: chain is {alarm, text}; without a text it is forgotten. So it is if the alarm is normal by now:
+-- what it says is of use while the alarm stands, and the commit that ends that takes it away.
 local function stopped(chain)
   if not chain then return end
-  if chain[2] == '' then
+  if chain[2] == '' or redis.call('HEXISTS', ALARMS, chain[1]) == 0 then
     redis.call('HDEL', CHAINS, chain[1])
   else
     redis.call('HSET', CHAINS, chain[1], chain[2])

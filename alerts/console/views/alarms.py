@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -15,17 +15,19 @@ from alerts.messages import (
     BAD,
     NO_CLAUSE,
     Labels,
+    Stuck,
     alarm_link,
-    cited,
     duration,
     known_limit,
     labels,
     number,
+    short_cited,
+    stuck,
     tidy,
 )
 from park.alarms import Acknowledgement, State
 from park.catalogue import Catalogue
-from park.limits import Guidance
+from park.limits import Guidance, Limit
 from park.sensors import Sensor
 from park.words import Names, Priority
 from storage.states import Snapshot
@@ -56,6 +58,7 @@ class Shown(Snapshot, frozen=True, kw_only=True):
     provenance: str
     guidance: Guidance | None
     link: str
+    stuck: Stuck | None = None
 
 
 class Flag(msgspec.Struct, frozen=True):
@@ -66,8 +69,8 @@ class Flag(msgspec.Struct, frozen=True):
     word: str
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One alarm in one language, ready to be escaped and shown."""
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list and an alarm's own page say alike, in one language, ready to be escaped and shown."""
 
     alarm: str
     occurrence: int
@@ -84,10 +87,20 @@ class Row(msgspec.Struct, frozen=True):
     quantity: str
     value: str
     compared: str
+    flags: tuple[Flag, ...]
+
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return f"{self.zone} › {self.site}"
+
+
+class Row(Head, frozen=True, kw_only=True):
+    """One alarm in a list."""
+
     limit: str
     cited: str
     since: Moment
-    flags: tuple[Flag, ...]
     acknowledged_by: str
     waiting: bool
     response: str
@@ -135,7 +148,13 @@ def show(snapshot: Snapshot, catalogue: Catalogue, find: Find, console_url: str)
         provenance=limit.provenance if limit else "",
         guidance=limit.guidance if limit else None,
         link=alarm_link(console_url, snapshot.alarm),
+        stuck=stuck(catalogue, snapshot.quantity, snapshot.stuck_at, _unchanged(snapshot, limit)),
     )
+
+
+def _unchanged(snapshot: Snapshot, limit: Limit | None) -> float | None:
+    """Return for how long (ms) a value had not changed, if that is what its alarm is about."""
+    return None if limit is None or snapshot.value is None else snapshot.value / limit.shown_per_canonical
 
 
 def in_order(alarms: Iterable[Shown]) -> list[Shown]:
@@ -156,31 +175,38 @@ def matches(alarm: Shown, search: str) -> bool:
     return all(word in whole for word in search.casefold().split())
 
 
+def head(alarm: Shown, language: str, now: int) -> dict[str, Any]:
+    """Return the fields of :class:`Head` of ``alarm`` in the words of ``language``, as it stands at ``now`` (ms)."""
+    named = alarm.labels
+    return {
+        "alarm": alarm.alarm,
+        "occurrence": alarm.occurrence,
+        "version": alarm.version,
+        "priority": alarm.priority.value,
+        "priority_sign": words.PRIORITY_SIGNS[alarm.priority],
+        "priority_word": words.PRIORITIES[alarm.priority].get(language),
+        "state": alarm.state.value,
+        "state_sign": words.STATE_SIGNS[alarm.state],
+        "state_word": text.STATES[alarm.state].get(language),
+        "zone": named.zone.get(language),
+        "site": named.site.get(language),
+        "sensor": named.sensor.get(language),
+        "quantity": named.quantity.get(language),
+        "value": measured(alarm, language),
+        "compared": compared(alarm),
+        "flags": flags(alarm, language, now),
+    }
+
+
 def row(alarm: Shown, language: str, now: int) -> Row:
     """Return ``alarm`` in the words of ``language``, as it stands at ``now`` (ms)."""
-    named = alarm.labels
     # A list has room for the instruction of what can't wait; the others have theirs on their own pages.
     pressing = alarm.guidance if waits(alarm) and alarm.priority is Priority.CRITICAL else None
     return Row(
-        alarm=alarm.alarm,
-        occurrence=alarm.occurrence,
-        version=alarm.version,
-        priority=alarm.priority.value,
-        priority_sign=words.PRIORITY_SIGNS[alarm.priority],
-        priority_word=words.PRIORITIES[alarm.priority].get(language),
-        state=alarm.state.value,
-        state_sign=words.STATE_SIGNS[alarm.state],
-        state_word=text.STATES[alarm.state].get(language),
-        zone=named.zone.get(language),
-        site=named.site.get(language),
-        sensor=named.sensor.get(language),
-        quantity=named.quantity.get(language),
-        value=measured(alarm, language),
-        compared=compared(alarm),
-        limit=f"{words.severity(alarm.severity).get(language)} · {named.limit.get(language)}",
-        cited=short_clause(alarm, language),
+        **head(alarm, language, now),
+        limit=f"{words.severity(alarm.severity).get(language)} · {alarm.labels.limit.get(language)}",
+        cited=short_cited(alarm.source, alarm.clause.get(language)),
         since=moment(alarm.raised_at, now),
-        flags=flags(alarm, language, now),
         acknowledged_by=alarm.acknowledged_by if alarm.state is State.ACKED else "",
         waiting=alarm.acknowledgement == Acknowledgement.UNACKNOWLEDGED,
         response=pressing.response.get(language) if pressing else "",
@@ -224,15 +250,12 @@ def _absence(alarm: Shown, language: str, rules: Rules) -> tuple[str, str, int]:
 
 def measured(alarm: Shown, language: str) -> str:
     """Return the value with its unit, or why there is none to quote."""
+    if alarm.stuck:
+        return alarm.stuck.text(language)
     if alarm.value is None or alarm.severity == BAD:
         doubt = words.severity(alarm.severity).get(language)
         return words.reason(alarm.why).get(language) if alarm.why else doubt
     return f"{number(alarm.value, alarm.set_point)} {alarm.unit}".rstrip()
-
-
-def short_clause(alarm: Shown, language: str) -> str:
-    """Return source and clause, of the clause only what stands before its first colon: the rest explains it."""
-    return cited(alarm.source, re.split("[:：]", alarm.clause.get(language), maxsplit=1)[0])
 
 
 def compared(alarm: Shown) -> str:
@@ -244,7 +267,8 @@ def compared(alarm: Shown) -> str:
     # An alarm that has eased, or waits out its off-delay, stands although its value is back inside.
     beyond = value < alarm.set_point if low else value > alarm.set_point
     sign = {(True, True): "<", (True, False): "≥", (False, True): ">", (False, False): "≤"}[low, beyond]
-    return f"{sign} {number(alarm.set_point)}"
+    # Beside a value that does not change stands for how long that may be: in a unit of its own.
+    return f"{sign} {number(alarm.set_point)} {alarm.unit if alarm.stuck else ''}".rstrip()
 
 
 def flags(alarm: Snapshot, language: str, now: int) -> tuple[Flag, ...]:

@@ -8,13 +8,13 @@ import msgspec
 
 from alerts import words
 from alerts.console.views import text
-from alerts.console.views.alarms import Flag, Shown, compared, flags, measured
+from alerts.console.views.alarms import Head, Shown, head
 from alerts.console.views.times import Moment, age, end_of_shift, moment
-from alerts.messages import PROVENANCES, cited, duration, known_limit, number, tidy
+from alerts.messages import PROVENANCES, cited, duration, known_limit, number, stuck, tidy
 from park.alarms import Acknowledgement, Availability, Condition, State, Transition
 from park.catalogue import Catalogue
 from park.evaluate import Record
-from park.limits import Kind
+from park.readings import split_series
 from park.words import Names, Quality
 from storage.overview import Told as Outcome
 from storage.users import Role
@@ -81,26 +81,11 @@ class Doable(msgspec.Struct, frozen=True):
         return any(getattr(self, name) for name in self.__struct_fields__)
 
 
-class Detail(msgspec.Struct, frozen=True):
+class Detail(Head, frozen=True, kw_only=True):
     """One alarm in one language."""
 
-    alarm: str
-    occurrence: int
-    version: int
-    priority: str
-    priority_sign: str
-    priority_word: str
-    state: str
-    state_sign: str
-    state_word: str
-    sensor: str
-    quantity: str
-    place: str
-    measured: str
-    compared: str
     latest: str
     latest_sign: str
-    flags: tuple[Flag, ...]
     stands: tuple[Fact, ...]
     times: tuple[Fact, ...]
     about: tuple[Fact, ...]
@@ -109,25 +94,10 @@ class Detail(msgspec.Struct, frozen=True):
 
 def detail(alarm: Shown, record: Record | None, catalogue: Catalogue, language: str, now: int) -> Detail:
     """Return ``alarm`` and its series' ``record`` in the words of ``language``, as things stand at ``now`` (ms)."""
-    named = alarm.labels
     return Detail(
-        alarm=alarm.alarm,
-        occurrence=alarm.occurrence,
-        version=alarm.version,
-        priority=alarm.priority.value,
-        priority_sign=words.PRIORITY_SIGNS[alarm.priority],
-        priority_word=words.PRIORITIES[alarm.priority].get(language),
-        state=alarm.state.value,
-        state_sign=words.STATE_SIGNS[alarm.state],
-        state_word=text.STATES[alarm.state].get(language),
-        sensor=named.sensor.get(language),
-        quantity=named.quantity.get(language),
-        place=f"{named.zone.get(language)} › {named.site.get(language)}",
-        measured=measured(alarm, language),
-        compared=compared(alarm),
+        **head(alarm, language, now),
         latest=_latest(alarm, record, catalogue, language, now),
         latest_sign=_quality_sign(record),
-        flags=flags(alarm, language, now),
         stands=tuple(_stands(alarm, record, language)),
         times=tuple(_times(alarm, language, now)),
         about=tuple(_about(alarm, language)),
@@ -139,7 +109,7 @@ def _latest(alarm: Shown, record: Record | None, catalogue: Catalogue, language:
     if record is None or not record.received:
         return text.WORDS["never"].get(language)
     limit = known_limit(catalogue, alarm.limit)
-    scaled = limit is not None and limit.kind is not Kind.QUALITY
+    scaled = limit is not None and limit.of_value
     unit = alarm.unit if scaled else _canonical(catalogue, alarm.quantity)
     ago = age(now - record.received).get(language)
     said = {"zh": f"{ago}前收到", "en": f"received {ago} ago"}[language]
@@ -239,24 +209,31 @@ def _guidance(alarm: Shown, language: str) -> tuple[Fact, ...]:
     return tuple(Fact(text.WORDS[key].get(language), said.get(language)) for key, said in pairs)
 
 
-def journal(entries: Iterable[Transition], language: str, now: int) -> tuple[Entry, ...]:
+def journal(entries: Iterable[Transition], catalogue: Catalogue, language: str, now: int) -> tuple[Entry, ...]:
     """Return the journal's lines."""
-    return tuple(_entry(entry, language, now) for entry in entries)
+    return tuple(_entry(entry, catalogue, language, now) for entry in entries)
 
 
-def _entry(entry: Transition, language: str, now: int) -> Entry:
+def _entry(entry: Transition, catalogue: Catalogue, language: str, now: int) -> Entry:
     event = words.EVENTS.get(entry.event)
-    value = "" if entry.value is None else f"{number(tidy(entry.value * entry.scale))} {entry.unit}".rstrip()
     return Entry(
         t=moment(entry.t, now),
         at=moment(entry.at, now),
         event=event.get(language) if event else entry.event.value,
         change=f"{entry.before.value} → {entry.after.value}" if entry.before is not entry.after else entry.after.value,
-        measured=value,
+        measured=_quoted(entry, catalogue, language),
         by=entry.by,
         why=words.reason(entry.why).get(language),
         version=f"#{entry.occurrence}.{entry.version}",
     )
+
+
+def _quoted(entry: Transition, catalogue: Catalogue, language: str) -> str:
+    """Return the value that the entry quotes, with its unit."""
+    fixed = stuck(catalogue, split_series(entry.series)[3], entry.stuck_at, entry.value)
+    if fixed:
+        return fixed.text(language)
+    return "" if entry.value is None else f"{number(tidy(entry.value * entry.scale))} {entry.unit}".rstrip()
 
 
 def told(outcomes: Iterable[Outcome], catalogue: Catalogue, language: str, now: int) -> tuple[Told, ...]:

@@ -8,13 +8,18 @@ from alerts.console.views.times import age, moment
 from park.catalogue import Catalogue
 from park.words import Names
 from storage.outbox import Counts
-from storage.watch import Check, Kind, Watched
+from storage.watch import Check, Fault, Kind, Watched
 
 _LABELS = {
     Kind.CANARY: Names("自检读数：{of}", "canary: {of}"),
     Kind.STORED: Names("自检读数已入库：{of}", "canary stored: {of}"),
     Kind.ALIVE: Names("进程：{of}", "process: {of}"),
     Kind.REDIS: Names("Redis", "Redis"),
+}
+
+_FAULTS = {
+    Fault.MISSING: Names("没有待执行的通知", "missing: nothing waits that would tell somebody"),
+    Fault.OVERDUE: Names("通知逾期", "overdue"),
 }
 
 _COUNTS = {
@@ -37,7 +42,9 @@ def checks(watched: Watched | None, catalogue: Catalogue, language: str, now: in
     if watched is None:
         return ()
     found = [_check(check, catalogue, language) for check in watched.checks]
-    problems = [Fact(problem.entry, problem.fault.value, "✕", trouble=True) for problem in watched.problems]
+    problems = [
+        Fact(problem.entry, _FAULTS[problem.fault].get(language), "✕", trouble=True) for problem in watched.problems
+    ]
     return (*found, *problems, _pulse(watched, language, now))
 
 
@@ -56,7 +63,7 @@ def _pulse(watched: Watched, language: str, now: int) -> Fact:
     if not pulse.wanted:
         return Fact(label, {"zh": "未配置地址", "en": "no address is configured"}[language], "–")
     sent = moment(pulse.sent, now).clock if pulse.sent else text.WORDS["never"].get(language)
-    said = f"{sent} · {pulse.reason}" if pulse.reason else sent
+    said = f"{sent} · {pulse.why(language)}" if pulse.reason else sent
     return Fact(label, said, "✕" if pulse.reason else "✓", trouble=bool(pulse.reason))
 
 

@@ -26,6 +26,7 @@ WORDS = {
     "connecting": Names("正在连接", "connecting"),
     "live": Names("实时", "live"),
     "not_live": Names("数据并非实时，最后更新于", "DATA NOT LIVE since"),
+    "full": Names("打开的页面过多。", "too many pages are open"),
     "away": Names(
         "报警数据不可用：Redis 无响应。看不到报警不等于没有报警。",
         "Alarm data is not available: Redis does not answer. Not seeing an alarm does not mean there is none.",
@@ -142,8 +143,8 @@ WORDS = {
     "trend_bad": Names("数据质量不良", "quality not good"),
     "journal": Names("事件记录", "Journal"),
     "journal_more": Names(
-        "仅列出 Redis 中最近的记录；更早的记录保存在 InfluxDB 中。",
-        "The latest entries that Redis holds; older ones are kept in InfluxDB.",
+        "InfluxDB 无响应：仅列出 Redis 中的记录，更早的记录暂时无法显示。",
+        "InfluxDB does not answer: these are the entries that Redis holds; older ones can't be shown now.",
     ),
     "event": Names("事件", "Event"),
     "by": Names("操作人", "By"),
@@ -308,20 +309,6 @@ RESULTS = {
 }
 
 REFUSALS = {
-    "stale": Names(
-        "报警已变化，未确认。请查看现状后再确认。", "The alarm has changed; it was not acknowledged. Look again first."
-    ),
-    "unshelve": Names("该报警没有被搁置。", "The alarm is not shelved."),
-    "restore": Names("该报警没有停用。", "The alarm is not out of service."),
-    "remove": Names("该报警已经停用。", "The alarm is out of service already."),
-    "reset-nothing": Names("该报警没有锁存，无需复位。", "The alarm is not latched: there is nothing to reset."),
-    "reset-active": Names(
-        "数值仍超限：恢复到限值以内后才能复位。",
-        "The condition is still there: it can be reset once its value is back inside the limit.",
-    ),
-    "reset-unacknowledged": Names(
-        "请先确认报警，再复位。", "Nobody has acknowledged the alarm: do so first, then reset it."
-    ),
     "unknown": Names("没有这个报警。", "There is no such alarm."),
     "fast": Names("报警变化太快，请再试一次。", "The alarm changes too fast to be acted on; try again."),
     "reason": Names("请填写原因。", "Say why: a reason is required."),
