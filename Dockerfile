@@ -15,6 +15,7 @@ COPY ingest ./ingest
 COPY workers ./workers
 COPY alerts ./alerts
 COPY field ./field
+COPY reports ./reports
 COPY parkwatch ./parkwatch
 # The tools to build it (hatchling) stand in the lock, too: nothing is fetched here.
 RUN /opt/parkwatch/bin/pip install --quiet --no-deps --no-build-isolation . \

@@ -142,7 +142,7 @@ def _influx(chosen: Settings) -> Iterator[Influx]:
 _COLUMNS = (
     *("at", "t", "alarm", "event", "before", "after", "severity", "priority", "occurrence", "version"),
     *("value", "set_point", "unit", "by", "why", "limit_version", "source", "clause_zh", "clause_en"),
-    *("notify", "chattering", "first_up"),
+    *("notify", "chattering", "first_up", "stuck_at"),
 )
 
 
@@ -183,6 +183,7 @@ def _cells(transition: Transition) -> list[Any]:
 def _told(transition: Transition) -> str:
     states = f"{transition.before.value:>5} → {transition.after.value:5}"
     value = _number(shown(transition.value, transition.scale), transition.unit) if transition.value is not None else ""
+    value = value if transition.stuck_at is None else f"{transition.stuck_at:g} for {value}"
     words = [_time(transition.at), f"{transition.event:12}", states, transition.alarm, value]
     return "  ".join([*words, transition.by, " ".join(transition.why.split())]).rstrip()
 
@@ -190,6 +191,7 @@ def _told(transition: Transition) -> str:
 def _print_alarms(active: Sequence[Snapshot]) -> None:
     for alarm in active:
         value, set_point = _number(alarm.value, alarm.unit), _number(alarm.set_point, alarm.unit)
+        value = value if alarm.stuck_at is None else f"unchanged at {alarm.stuck_at:g} for {value}"
         what = alarm.why if alarm.set_point is None else f"{value}, set-point {set_point}"
         _line(f"{alarm.priority:8} {alarm.state.value:5}  {alarm.alarm}")
         seen = f"occurrence {alarm.occurrence}, version {alarm.version}"

@@ -22,6 +22,7 @@ from field.past import RecordedPast
 from field.recording import prepare
 from field.replay_map import ReplayInputError
 from park.backtest import Backtest, Burden, Outcome, Park, Report, Row, Subject, Verdict, day_text
+from park.carrying import FLOW
 from park.catalogue import Catalogue
 from park.means import DAY, DAY_BEGINS, HOUR, MINUTE
 from park.oncall import operators
@@ -40,8 +41,6 @@ _UNITS = {"m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(_UNITS)})")
 _PARK = dt.timezone(dt.timedelta(milliseconds=DAY_BEGINS))
 _STORED = 28 * DAY
-#: The quantity that weights the means of an outfall.
-_FLOW = "flow-water"
 
 
 class Past(Protocol):
@@ -117,7 +116,7 @@ def _run(test: Backtest, past: Past, zone: str | None) -> None:
         known = {subject.series: subject for subject in subjects}
         for subject in subjects:
             sensor, quantity = subject.series.rsplit("/", 1)
-            flow = known.get(f"{sensor}/{_FLOW}") if quantity != _FLOW else None
+            flow = known.get(f"{sensor}/{FLOW}") if quantity != FLOW else None
             test.run(subject, told(subject), past.end, partial(past.stretches, flow) if flow else None)
 
 

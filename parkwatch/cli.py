@@ -23,12 +23,20 @@ from field.replay_map import ReplayInputError
 from park.sharding import shard_of
 from park.topics import PREFIX
 from parkwatch import doctor as doctors
+from parkwatch.admit_command import admit
 from parkwatch.alarm_commands import actions, alarms
 from parkwatch.backtest_command import backtest
 from parkwatch.desk import FAILED, UNUSABLE, catalogue, connected, log_to_terminal, out, settings, stop
+from parkwatch.evaluate_command import evaluate
+from parkwatch.figure_commands import figures
+from parkwatch.grafana_command import grafana_users
+from parkwatch.indicator_commands import indicators
 from parkwatch.limit_commands import limits
+from parkwatch.network_command import network
 from parkwatch.oncall_commands import oncall
+from parkwatch.past_command import demo, write_history
 from parkwatch.pieces import pieces
+from parkwatch.report_command import report
 from parkwatch.stopping import until_stopped
 from parkwatch.user_commands import commands as user_commands
 from storage.directory import Directory
@@ -46,8 +54,16 @@ app.add_typer(pieces, name="run", help="Run one piece of parkwatch in the foregr
 app.add_typer(alarms, name="alarms")
 app.add_typer(actions)
 app.add_typer(limits, name="limits", help="What is held against what and why; and changing it while all runs.")
+app.add_typer(figures, name="figures", help="What enterprises report: import it, see what there is.")
+app.add_typer(indicators, name="indicators", help="What is computed of the circular economy, and how the park stands.")
 app.add_typer(oncall, name="oncall", help="Who is on call, and whom an alarm would reach.")
 app.command()(backtest)
+app.command()(report)
+app.command()(evaluate)
+app.command()(admit)
+app.command()(grafana_users)
+app.command()(network)
+app.command()(demo)
 app.add_typer(user_commands, name="user", help="Say who may log in to the console, and as what.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -73,12 +89,16 @@ def simulate_park(
     seed: Annotated[int, typer.Option(help="The same seed gives the same park.")] = 1,
     incidents: Annotated[str, typer.Option(help="all, none, or names with commas between.")] = "all",
     speed: Annotated[float, typer.Option(min=0.1, max=100.0, help="Seconds of the park per second.")] = 1.0,
+    history: Annotated[str | None, typer.Option(help="Write its past into InfluxDB instead, such as 30d.")] = None,
 ) -> None:
     """Publish the simulated park over MQTT until Ctrl-C."""
     try:
         chosen = choose(incidents)
     except UnknownIncidentError as error:
         raise stop(str(error), UNUSABLE) from error
+    if history is not None:
+        write_history(seed, chosen, history)
+        return
     log_to_terminal("simulate")
     last: tuple[str, ...] = ()
 
@@ -168,6 +188,8 @@ def quarantine(
     for entry in entries:
         _line(f"{_time(entry.at)}  {entry.code:10}  {entry.topic}  {entry.payload[:60]}")
         _line(f"    {entry.reason}; {entry.fix}")
+        if entry.reason_zh:
+            _line(f"    {entry.reason_zh}；{entry.fix_zh}")
     _line(f"counts: {counts or 'none'}")
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from park.catalogue import Catalogue
 from storage.configuration import ConfigurationError, load
+from storage.influx import Influx, InfluxUnavailable, LinesRejected
 from storage.queue import redis_client
 from storage.settings import Settings, SettingsError
 
@@ -60,6 +61,18 @@ def connected(chosen: Settings) -> Iterator[redis.Redis]:
         raise stop(f"Redis does not answer ({error}); is parkwatch running? `parkwatch doctor` says more") from error
     finally:
         client.close()
+
+
+@contextmanager
+def database(chosen: Settings, timeout_ms: int = 5_000) -> Iterator[Influx]:
+    """A connection to InfluxDB; if it is away, or won't take what it is told, the command ends and says so."""
+    influx = Influx(chosen.influx_url, chosen.influx_db, chosen.influx_token, timeout_ms)
+    try:
+        yield influx
+    except (InfluxUnavailable, LinesRejected) as error:
+        raise stop(f"{error}; `parkwatch doctor` says more") from error
+    finally:
+        influx.close()
 
 
 def log_to_terminal(piece: str) -> None:

@@ -26,6 +26,8 @@ from supervisor.options import ServerOptions
 from supervisor.supervisord import go
 
 from park.catalogue import Catalogue
+from parkwatch import grafana_server
+from parkwatch.grafana_setup import VIEWERS
 from parkwatch.servers import (
     NativeError,
     Ports,
@@ -40,9 +42,10 @@ from storage.configuration import ConfigurationError, load
 from storage.users import FIRST_USER, Users, UsersError, first_user, readable_password
 
 ROOT = Path(__file__).resolve().parent.parent
-GRAFANA_PROVISIONING = ROOT / "grafana" / "provisioning"
 TOPIC = "park/{zone}/{site}/{sensor}/{quantity}"
 _SECRET_BYTES = 32
+#: Writes what the demo has from before its first start, and ends.
+_PAST = "past"
 
 
 # --- addresses ---------------------------------------------------------------------------------------------------
@@ -135,11 +138,15 @@ def _text(file: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that supervisor keeps running. ``terminal``: its output is shown, else it goes to a log file."""
+    """A process that supervisor keeps running. ``terminal``: its output is shown, else it goes to a log file.
+
+    ``once``: it does its work and ends; it is only started again if that failed.
+    """
 
     name: str
     command: tuple[str, ...]
     terminal: bool = False
+    once: bool = False
 
 
 def with_parent(command: Sequence[str | Path]) -> tuple[str, ...]:
@@ -182,44 +189,34 @@ def pieces(catalogue: Catalogue, *, ingests: int, demo: bool) -> list[Child]:
     arguments |= {f"worker-{shard}": ["run", "worker", "--shard", shard] for shard in shards}
     arguments |= {piece: ["run", piece] for piece in ("beat", "delivery", "office", "console", "watchdog")}
     if demo:
-        arguments["simulate"] = ["simulate"]
+        arguments |= {"simulate": ["simulate"], _PAST: ["demo"]}
     python = [sys.executable, "-m", "parkwatch"]
-    return [Child(name, with_parent([*python, *rest]), terminal=True) for name, rest in arguments.items()]
+    return [
+        Child(name, with_parent([*python, *rest]), terminal=name != _PAST, once=name == _PAST)
+        for name, rest in arguments.items()
+    ]
 
 
-def find_grafana(environ: Mapping[str, str]) -> Path | None:
-    """Return the Grafana to start: ``PARKWATCH_GRAFANA_BIN``, or one on PATH, or None."""
-    named = environ.get("PARKWATCH_GRAFANA_BIN")
-    if named and not os.access(named, os.X_OK):
-        raise NativeError(f"PARKWATCH_GRAFANA_BIN names {named}, which is not a program: name Grafana's binary")
-    with contextlib.suppress(NativeError):
-        return Path(named) if named else find_server("grafana", "grafana-server")
-    return None
-
-
-def grafana(binary: Path, port: int, home: Path) -> tuple[Child, dict[str, str]]:
-    """Return Grafana as a child and the environment that points it at our provisioning."""
-    password = make_secret(home / "grafana-password")
+def grafana(binary: Path, port: int, home: Path, environ: Mapping[str, str]) -> tuple[list[Child], dict[str, str]]:
+    """Return Grafana and what makes its viewers as children, and their environment; write what they read."""
+    for name in (grafana_server.PASSWORD, grafana_server.KEY):
+        make_secret(home / name)
+    viewer = home / grafana_server.VIEWER
+    if not viewer.exists():
+        write_secret(viewer, readable_password())
+    grafana_server.provision(home, environ)
     environment = {
-        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
-        "GF_SERVER_HTTP_PORT": str(port),
-        "GF_PATHS_DATA": str(home / "data" / "grafana"),
-        "GF_PATHS_LOGS": str(home / "log"),
-        "GF_PATHS_PROVISIONING": str(GRAFANA_PROVISIONING),
-        "GF_LOG_MODE": "console",
-        "GF_ANALYTICS_REPORTING_ENABLED": "false",
-        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-        # The __FILE form is the container image's; Grafana itself reads files like this.
-        "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}",
-        # Reachable from this machine only; whoever is here may look.
-        "GF_AUTH_ANONYMOUS_ENABLED": "true",
-        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        **grafana_server.environment(port, home),
+        "PARKWATCH_GRAFANA_URL": f"http://127.0.0.1:{port}",
+        "PARKWATCH_GRAFANA_PASSWORD_FILE": str(home / grafana_server.PASSWORD),
+        "PARKWATCH_GRAFANA_VIEWER_PASSWORD_FILE": str(viewer),
     }
-    homes = (binary.resolve().parent.parent, Path("/usr/share/grafana"))
-    homepath = next((place for place in homes if (place / "conf" / "defaults.ini").is_file()), None)
-    command: list[str | Path] = [binary] if binary.name == "grafana-server" else [binary, "server"]
-    command += ["--homepath", homepath] if homepath else []
-    return Child("grafana", with_parent(command)), environment
+    users = with_parent([sys.executable, "-m", "parkwatch", "grafana-users"])
+    children = [
+        Child("grafana", with_parent(grafana_server.command(binary))),
+        Child("grafana-users", users, once=True),
+    ]
+    return children, environment
 
 
 # --- supervisor --------------------------------------------------------------------------------------------------
@@ -255,7 +252,7 @@ def _program(child: Child, *, terminal: bool) -> list[str]:
     return [
         # A percent sign begins an expansion of supervisor's.
         f"command={shlex.join(child.command).replace('%', '%%')}",
-        "autorestart=true",
+        *(["autorestart=unexpected", "exitcodes=0", "startsecs=0"] if child.once else ["autorestart=true"]),
         # A child that can't start is tried again, a second later each time; the default gives up after three.
         "startretries=1000",
         "stopsignal=TERM",
@@ -317,13 +314,17 @@ def read_configuration(folder: Path) -> Catalogue:
 
 
 def banner(values: Mapping[str, str], home: Path, grafana_url: str | None, password: str | None) -> str:
-    """Return what is said at the start, to engineers and to safety staff."""
+    """Return what is said at the start, to engineers and to safety staff; ``grafana_url`` if we start one."""
     if password:
         login = f"{FIRST_USER} / {password}  (parkwatch user password {FIRST_USER}: another one · 可更改)"
     else:
         login = "as before; parkwatch user list · 沿用已有账号"
     if grafana_url:
-        dashboards = f"  Dashboards 仪表盘           {grafana_url}  (admin: {home / 'grafana-password'})"
+        viewer, admin = home / grafana_server.VIEWER, home / grafana_server.PASSWORD
+        logins = f"{', '.join(each.login for each in VIEWERS)}: {viewer}, admin: {admin}"
+        dashboards = f"  Dashboards 仪表盘           {grafana_url}  ({logins})"
+    elif elsewhere := values.get("PARKWATCH_GRAFANA_URL"):
+        dashboards = f"  Dashboards 仪表盘           {elsewhere}"
     else:
         dashboards = (
             "  Dashboards 仪表盘           no Grafana here: install its package or set PARKWATCH_GRAFANA_BIN; "
@@ -359,11 +360,15 @@ def run(environ: Mapping[str, str], *, demo: bool) -> None:
             "pieces": pieces(catalogue, ingests=_ingests(environ), demo=demo),
         }
         grafana_url = None
-        if binary := find_grafana(environ):
-            child, environment = grafana(binary, ports.grafana, home)
-            groups["servers"].append(child)
+        if binary := grafana_server.find_grafana(environ):
+            children, environment = grafana(binary, ports.grafana, home, environ)
+            groups["servers"] += children
             os.environ.update(environment)
-            grafana_url = f"http://127.0.0.1:{ports.grafana}"
+            values |= {name: value for name, value in environment.items() if name.startswith("PARKWATCH_")}
+            values["PARKWATCH_MAP_URL"] = values["PARKWATCH_CONSOLE_URL"]
+            grafana_url = values["PARKWATCH_GRAFANA_URL"]
+        elif elsewhere := environ.get("PARKWATCH_GRAFANA_URL"):
+            values["PARKWATCH_GRAFANA_URL"] = elsewhere
         os.environ.update(values)
         os.environ.setdefault("PYTHONPYCACHEPREFIX", str(home / "pycache"))
         conf = home / "etc" / "supervisord.conf"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -25,6 +26,12 @@ log = logging.getLogger("parkwatch.storage")
 
 class ApplyError(Exception):
     """The configuration could not be put in force, and nothing has changed; the text says why and what to do."""
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EROFS:
+        return f"{error.strerror}; in containers it is mounted so: docs/containers.md says how limits change there"
+    return error.strerror or type(error).__name__
 
 
 class Applying:
@@ -73,7 +80,7 @@ class Applying:
                 self._check(difference.new)
                 self._record(change)
         except OSError as error:
-            raise ApplyError(f"{error.filename or self._folder} can't be written ({error.strerror})") from error
+            raise ApplyError(f"{error.filename or self._folder} can't be written ({_reason(error)})") from error
         except OvertakenError as error:
             raise ApplyError(str(error)) from error
         except redis.RedisError as error:

@@ -39,6 +39,10 @@ def attended(shard: str) -> str:
 ALARMS = "pw:standing"
 JOURNAL = "pw:journal"
 JOURNAL_LENGTH = 50_000
+#: With an alarm behind it: list of the ids of its latest entries in the journal, the newest first; expires.
+TRACE = "pw:journal:of:"
+TRACE_LENGTH = 200
+TRACE_SECONDS = 30 * 86_400
 #: How far the journal has been copied to InfluxDB, as JSON.
 JOURNAL_KEPT = "pw:journal:kept"
 #: The newest alarm-system KPIs, as JSON.
@@ -59,7 +63,8 @@ TOLD = "pw:told:"
 FLOOD_RECENT = "pw:flood:"
 #: Hash zone -> the flood of alarms that lasts there, as JSON.
 FLOODS = "pw:floods"
-#: Hash alarm -> how the chain of its latest page stopped, if nobody has acknowledged: ``{"version", "why", "at"}``.
+#: Hash alarm -> how the chain of its latest page stopped, while nobody has acknowledged: ``{"version", "why", "at"}``.
+#: It goes with the acknowledgement, or when the alarm is normal: there are never more than alarms that stand.
 CHAINS = "pw:chains"
 SENSORS = "pw:sensors"
 SENSORS_REVISION = "pw:sensors:rev"
@@ -75,10 +80,17 @@ RESULTS = "pw:results"
 RESULTS_LENGTH = 20_000
 RESULTS_KEPT = "pw:results:kept"
 CORRECTIONS = "pw:corrections"
-#: Hash ``series begin`` of hours of meters to be integrated again -> since when (ms); series ``*`` means all.
+#: Hash ``series begin`` of hours of meters to be integrated again -> ``since latest``, when (ms) the first and the
+#: latest late reading came; the series :data:`ALL_METERS` means all of them.
 FLOWS_LATE = "pw:flows:late"
-#: Hash flow -> until when (ms) its amounts have been settled.
+ALL_METERS = "*"
+#: Hash flow -> ``until metering``: until when (ms) its amounts have been settled, and by which terms of its meter.
 FLOWS_SETTLED = "pw:flows:settled"
+#: Hash ``length begin`` of days, months and years whose indicators are to be computed again -> ``final`` or
+#: ``corrected``.
+INDICATORS_DUE = "pw:indicators:due"
+#: Fingerprint of the definitions and of the reported figures that all indicators have been computed by, or are due by.
+INDICATORS_BASIS = "pw:indicators:basis"
 #: Hash zone -> the latest canary that went the whole way, as JSON.
 CANARIES = "pw:canaries"
 #: What the watchdog has found, as JSON; expires by itself.
@@ -92,6 +104,11 @@ CHANGES = "pw:changes"
 CHANGES_LENGTH = 1_000
 #: How far the changes have been copied to InfluxDB, as JSON.
 CHANGES_KEPT = "pw:changes:kept"
+
+
+def trace(alarm: str) -> str:
+    """List of the ids of the alarm's latest entries in the journal, the newest first."""
+    return f"{TRACE}{alarm}"
 
 
 def heartbeat(piece: str) -> str:
@@ -117,6 +134,8 @@ TASK_EVALUATE = "parkwatch.evaluate"
 TASK_SWEEP = "parkwatch.sweep"
 TASK_JOURNAL = "parkwatch.journal"
 TASK_KPIS = "parkwatch.kpis"
+TASK_ACCOUNTS = "parkwatch.accounts"
+TASK_PRESENT = "parkwatch.present"
 #: The queue of park-wide work that no alarm waits for, and the piece that does it.
 OFFICE = "office"
 
@@ -169,6 +188,10 @@ ZONE_STATE = "zone_state"
 STANDING = "standing"
 SETPOINT = "setpoint"
 NAMED = "named"
+#: The same of single series, loads and votes (rp raw), every minute; fields in storage/channels.py.
+CHANNEL = "channel"
+LOAD = "load"
+VOTE = "vote"
 TAG_ZH, TAG_EN = "zh", "en"
 #: What the service itself does (rp raw), by the watchdog.
 HEALTH = "health"

@@ -35,6 +35,8 @@ _SECRET = (
     "PARKWATCH_WEBHOOK_SECRET",
     "PARKWATCH_SECRET_KEY",
     "PARKWATCH_PULSE_URL",
+    "PARKWATCH_GRAFANA_PASSWORD",
+    "PARKWATCH_GRAFANA_VIEWER_PASSWORD",
 )
 
 
@@ -45,7 +47,8 @@ class Settings:
     ``console_bind`` is ``host:port`` to listen on where that differs from the console's public address;
     ``console_proxies`` are the addresses and networks of reverse proxies whose ``X-Forwarded-For`` is believed.
     ``secret_key`` signs one-tap links; without it there are none. ``users_file`` says who may log in.
-    ``pulse_url`` is asked for by the watchdog while all is well (docs/watchdog.md). Messages link to ``grafana_url``.
+    ``pulse_url`` is asked for by the watchdog while all is well (docs/watchdog.md). Messages link to ``grafana_url``;
+    ``grafana_password`` is its administrator's, ``grafana_viewer_password`` what its viewers begin with.
     """
 
     mqtt_url: str
@@ -65,6 +68,8 @@ class Settings:
     grafana_url: str | None
     config: Path
     home: Path
+    grafana_password: str | None = None
+    grafana_viewer_password: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -87,9 +92,11 @@ class Settings:
             webhook_secret=known.get("PARKWATCH_WEBHOOK_SECRET"),
             pulse_url=_pulse_url(known.get("PARKWATCH_PULSE_URL")),
             mqtt_ca=known.get("PARKWATCH_MQTT_CA"),
-            grafana_url=known.get("PARKWATCH_GRAFANA_URL"),
+            grafana_url=(known.get("PARKWATCH_GRAFANA_URL") or "").rstrip("/") or None,
             config=Path(known.get("PARKWATCH_CONFIG") or _default_config()).absolute(),
             home=home,
+            grafana_password=known.get("PARKWATCH_GRAFANA_PASSWORD"),
+            grafana_viewer_password=known.get("PARKWATCH_GRAFANA_VIEWER_PASSWORD"),
         )
 
 

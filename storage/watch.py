@@ -10,6 +10,7 @@ import enum
 import msgspec
 import redis
 
+from park.words import Names
 from storage import names
 
 SECONDS = 60
@@ -33,18 +34,25 @@ class Check(msgspec.Struct, frozen=True):
     age: int | None
     well: bool
 
+    @property
+    def words(self) -> Names:
+        """What was found, for people."""
+        seconds = None if self.age is None else f"{self.age / 1000:.0f}"
+        age = Names("无", "none") if seconds is None else Names(f"{seconds} 秒前", f"{seconds} s old")
+        what = _FOUND[self.kind]
+        return Names(what.zh.format(of=self.of, age=age.zh), what.en.format(of=self.of, age=age.en))
+
     def __str__(self) -> str:
         """In words, for a log."""
-        age = "none" if self.age is None else f"{self.age / 1000:.0f} s old"
-        match self.kind:
-            case Kind.CANARY:
-                return f"canary of {self.of}: {age}"
-            case Kind.STORED:
-                return f"canary of {self.of} in InfluxDB: {age}"
-            case Kind.ALIVE:
-                return f"sign of life from {self.of}: {age}"
-            case Kind.REDIS:
-                return "Redis does not answer"
+        return self.words.en
+
+
+_FOUND = {
+    Kind.CANARY: Names("{of} 的自检读数：{age}", "canary of {of}: {age}"),
+    Kind.STORED: Names("{of} 已入库的自检读数：{age}", "canary of {of} in InfluxDB: {age}"),
+    Kind.ALIVE: Names("{of} 的心跳：{age}", "sign of life from {of}: {age}"),
+    Kind.REDIS: Names("Redis 无响应", "Redis does not answer"),
+}
 
 
 class Fault(enum.StrEnum):
@@ -69,6 +77,11 @@ class Pulse(msgspec.Struct, frozen=True):
     wanted: bool
     sent: int = 0
     reason: str = ""
+    reason_zh: str = ""
+
+    def why(self, language: str) -> str:
+        """Return why it does not go out, in ``language``."""
+        return self.reason_zh or self.reason if language == "zh" else self.reason
 
 
 class Watched(msgspec.Struct, frozen=True):

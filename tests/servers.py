@@ -46,6 +46,8 @@ class Server(ABC):
 
     name: str
     scheme: str
+    #: Seconds it may take to start.
+    patience = _START_SECONDS
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,7 +81,7 @@ class Server(ABC):
         command = self._command()
         with self._log.open("ab") as log:
             process = self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + _START_SECONDS
+        end = time.monotonic() + self.patience
         while not self._answers():
             if process.poll() is not None or time.monotonic() > end:
                 self.kill()

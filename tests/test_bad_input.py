@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import struct
 import threading
@@ -18,6 +19,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from ingest.feedback import QUIET, Feedback
 from park.topics import Rejected
+from park.words import Names
 from parkwatch.servers import free_port
 from storage.quarantine import PAYLOAD_KEPT, Quarantine
 from storage.queue import redis_client
@@ -143,6 +145,9 @@ def test_a_bad_message_is_answered_and_kept_and_the_next_good_one_is_taken(park:
     assert bad.says in f"{answer.content['reason']} {answer.content['fix']}"
     [kept] = park.quarantined(topic)
     assert (kept.code, kept.reason, kept.fix) == (bad.code, answer.content["reason"], answer.content["fix"])
+    assert (kept.reason_zh, kept.fix_zh) == (answer.content["reason_zh"], answer.content["fix_zh"])
+    for said in (kept.reason_zh, kept.fix_zh):
+        assert re.search("[\u4e00-\u9fff]", said), said
     assert kept.payload.isprintable()
     assert len(kept.payload) <= 4 * PAYLOAD_KEPT
     assert park.stored(sensor) == [HIGH], "nothing of the bad message may be stored"
@@ -213,7 +218,7 @@ def test_a_matter_is_answered_again_after_a_minute() -> None:
     said: list[dict[str, Any]] = []
     clock = StoppedClock()
     feedback = Feedback(lambda _topic, payload: said.append(json.loads(payload)), clock)
-    problem = Rejected("malformed", "no JSON", "send JSON")
+    problem = Rejected("malformed", Names("不是 JSON", "no JSON"), Names("请发送 JSON", "send JSON"))
     feedback.rejected("park/a/b/c/d", problem)
     clock.advance(QUIET - 1)
     feedback.rejected("park/a/b/c/d", problem)

@@ -29,6 +29,7 @@ from storage.outbox import Counts, Record, Result, canary_id, encode_canary
 from tests import alerting, servers
 from tests.alerting import SECRET, Said, StoppedClock, catalogue, contact, person, roster, route, step, transition
 from tests.catchers import Catcher
+from tests.conftest import ROOT
 from tests.posting import CONSOLE, Scripted, delivering, eventually, outbox_at, text_of, until
 from tests.servers import Redis
 
@@ -166,11 +167,21 @@ def test_a_persons_webhook_has_texts_too() -> None:
     assert data["texts"]["en"]["title"].startswith("[HIGH] alarm (call 2): ")
 
 
-def test_a_message_links_to_the_zones_dashboard_around_the_event() -> None:
+def test_a_message_links_to_the_sensors_dashboard_around_the_event() -> None:
     link = message().links.panel
     assert link is not None
-    assert link.startswith("https://grafana.example.org/d/parkwatch-zone?var-zone=new-materials&var-site=hf-unit&from=")
-    assert f"Trend: {link}" in message().text("en").text
+    place = "var-zone=new-materials&var-site=hf-unit&var-sensor=hf-01&var-quantity=hf&from="
+    assert link.startswith(f"https://grafana.example.org/d/parkwatch-sensor-zh?{place}")
+    assert f"趋势图：{link}" in message().text("zh").text
+    assert f"Trend: {link.replace('sensor-zh', 'sensor-en')}" in message().text("en").text
+
+
+def test_the_dashboards_that_messages_link_to_are_there() -> None:
+    for language in ("zh", "en"):
+        board = json.loads((ROOT / "grafana" / "dashboards" / language / "sensor.json").read_text(encoding="utf-8"))
+        assert board["uid"] == f"parkwatch-sensor-{language}"
+        variables = {each["name"] for each in board["templating"]["list"]}
+        assert {"zone", "site", "sensor", "quantity"} <= variables
 
 
 def test_first_up_chattering_and_who_did_it_are_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import shutil
@@ -34,6 +35,10 @@ PUBLISHED = {
     "grafana": "${PARKWATCH_GRAFANA_PUBLISH:-127.0.0.1:3000}:3000",
     "console": "${PARKWATCH_CONSOLE_PUBLISH:-127.0.0.1:8100}:8100",
 }
+#: What does its work and ends.
+ONCE = {"demo-past", "grafana-users"}
+#: Secrets that somebody tells us; empty until then.
+TOLD = {"webhook-url", "pulse-url", "grafana-webhook-url", "smtp-password"}
 SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|_KEY|PARKWATCH_WEBHOOK|PULSE_URL|MQTT_URL|REDIS_URL")
 
 
@@ -65,6 +70,9 @@ def test_redis_and_influxdb_are_on_a_network_that_leads_nowhere() -> None:
 @each_service
 def test_every_service_is_asked_whether_it_works_and_comes_back(name: str) -> None:
     service = SERVICES[name]
+    if name in ONCE:
+        assert service["restart"] == "on-failure"
+        return
     assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
     assert service["healthcheck"]["interval"]
     assert service["restart"] == "unless-stopped"
@@ -86,7 +94,9 @@ def test_every_service_is_confined(name: str) -> None:
 def test_images_are_pinned(name: str) -> None:
     service = SERVICES[name]
     if service["image"] == OWN_IMAGE:
-        assert service["build"] == "."
+        # One service builds it. Were each to, every `up --build` would start everything anew.
+        expected = {"build": "."} if name == "ingest" else {"pull_policy": "never"}
+        assert {key: service[key] for key in ("build", "pull_policy") if key in service} == expected
     else:
         assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-bookworm)?", service["image"])
         assert "build" not in service
@@ -122,12 +132,15 @@ def test_the_pieces_are_there() -> None:
         "console": ["run", "console"],
         "watchdog": ["run", "watchdog"],
         "demo": ["simulate"],
+        "demo-past": ["demo"],
+        "grafana-users": ["grafana-users"],
     }
 
 
 def test_only_the_simulated_park_waits_for_its_profile() -> None:
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
-        "demo": ["demo"]
+        "demo": ["demo"],
+        "demo-past": ["demo"],
     }
 
 
@@ -159,6 +172,59 @@ def test_links_in_messages_lead_where_people_are_served() -> None:
     assert said["alerts"]["PARKWATCH_CONSOLE_URL"] == said["console"]["PARKWATCH_CONSOLE_URL"]
     assert said["alerts"]["PARKWATCH_GRAFANA_URL"] == said["grafana"]["GF_SERVER_ROOT_URL"]
     assert said["alerts"]["PARKWATCH_SECRET_KEY_FILE"] == said["console"]["PARKWATCH_SECRET_KEY_FILE"]
+
+
+def test_grafana_runs_by_the_same_rules_as_natively() -> None:
+    """Who may do what stands in grafana.ini; the environment only says what differs."""
+    grafana = SERVICES["grafana"]
+    assert "./grafana/grafana.ini:/etc/grafana/grafana.ini:ro" in grafana["volumes"]
+    ini = configparser.RawConfigParser()
+    ini.read(ROOT / "grafana" / "grafana.ini", encoding="utf-8")
+    known = {f"GF_{section}_{key}".upper().replace(".", "_") for section in ini.sections() for key in ini[section]}
+    assert not known & set(grafana["environment"])
+    for section, key, value in (
+        ("auth.anonymous", "enabled", "false"),
+        ("users", "allow_sign_up", "false"),
+        ("users", "viewers_can_edit", "false"),
+        ("users", "home_page", "/d/parkwatch-overview-zh"),
+        ("analytics", "reporting_enabled", "false"),
+        ("analytics", "check_for_updates", "false"),
+        ("analytics", "check_for_plugin_updates", "false"),
+        ("security", "disable_gravatar", "true"),
+        ("security", "allow_embedding", "false"),
+        ("news", "news_feed_enabled", "false"),
+        ("snapshots", "external_enabled", "false"),
+        ("plugins", "plugin_admin_enabled", "false"),
+        ("plugins", "preinstall_disabled", "true"),
+        ("metrics", "enabled", "false"),
+        ("unified_alerting", "enabled", "true"),
+    ):
+        assert ini[section][key] == value, (section, key)
+    assert "grafana.com" not in ini["security"]["content_security_policy_template"]
+
+
+def test_grafana_takes_the_address_that_it_sends_from() -> None:
+    """It looks even when it sends nothing, and does not start where the host has no dot."""
+    said = SERVICES["grafana"]["environment"]["GF_SMTP_FROM_ADDRESS"]
+    assert re.fullmatch(r"\$\{PARKWATCH_SMTP_FROM:-[a-z]+@[a-z]+\.[a-z]+\}", said)
+
+
+def test_grafana_tells_whom_the_operator_names_and_nobody_otherwise() -> None:
+    contacts = [volume for volume in SERVICES["grafana"]["volumes"] if isinstance(volume, dict)]
+    assert [each["source"] for each in contacts] == ["./grafana/contacts/${PARKWATCH_GRAFANA_CONTACTS:-nobody}.yaml"]
+    assert contacts[0]["target"] == "/etc/grafana/provisioning/alerting/contacts.yaml"
+    files = {file.stem for file in (ROOT / "grafana" / "contacts").glob("*.yaml")}
+    assert files == {"nobody", "webhook", "email", "webhook-email"}
+
+
+def test_grafanas_map_and_viewers_come_from_where_they_are() -> None:
+    grafana, users = SERVICES["grafana"], SERVICES["grafana-users"]
+    assert grafana["environment"]["PARKWATCH_MAP_URL"] == "http://console:8100"
+    assert SERVICES["console"]["environment"]["PARKWATCH_CONSOLE_BIND"].endswith(":8100")
+    assert users["environment"]["PARKWATCH_GRAFANA_URL"] == "http://grafana:3000"
+    assert users["secrets"] == ["grafana-password", "grafana-viewer-password"]
+    password = "GF_SECURITY_ADMIN_PASSWORD__FILE"
+    assert grafana["environment"][password] == users["environment"]["PARKWATCH_GRAFANA_PASSWORD_FILE"]
 
 
 def test_redis_keeps_every_write_within_a_second() -> None:
@@ -257,7 +323,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_command_makes_every_secret(made: Path) -> None:
     content = _content(made)
     assert set(COMPOSE["secrets"]) <= set(content)
-    assert all(content[name].strip() for name in COMPOSE["secrets"] if name not in {"webhook-url", "pulse-url"})
+    assert all(content[name].strip() for name in COMPOSE["secrets"] if name not in TOLD)
     assert (made / "channels").is_dir()
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     assert stat.S_IMODE((made / "mqtt-ca.key").stat().st_mode) == 0o600
@@ -266,17 +332,24 @@ def test_one_command_makes_every_secret(made: Path) -> None:
 def test_two_folders_share_no_secret(made: Path, tmp_path: Path) -> None:
     _make_secrets(tmp_path)
     same = {name for name, text in _content(tmp_path).items() if text == _content(made)[name]}
-    assert same == {"webhook-url", "pulse-url", "mqtt-names", "mqtt-broker.names"}
+    assert same == {*TOLD, "mqtt-names", "mqtt-broker.names"}
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
-    said = {"PARKWATCH_WEBHOOK_URL": "https://example.org/hook", "PARKWATCH_PULSE_URL": "https://example.org/pulse"}
+    said = {
+        "PARKWATCH_WEBHOOK_URL": "https://example.org/hook",
+        "PARKWATCH_PULSE_URL": "https://example.org/pulse",
+        "PARKWATCH_GRAFANA_ALERT_WEBHOOK": "https://example.org/grafana",
+        "PARKWATCH_SMTP_PASSWORD": "of the mail server",
+    }
     _make_secrets(tmp_path, PARKWATCH_MQTT_NAMES="mqtt.example.org", **said)
     before = _content(tmp_path)
     _make_secrets(tmp_path)
     assert _content(tmp_path) == before
     assert before["webhook-url"] == "https://example.org/hook\n"
     assert before["pulse-url"] == "https://example.org/pulse\n"
+    assert before["grafana-webhook-url"] == "https://example.org/grafana\n"
+    assert before["smtp-password"] == "of the mail server\n"
     assert "DNS:mqtt.example.org" in before["mqtt-broker.names"]
 
 

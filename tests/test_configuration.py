@@ -549,7 +549,7 @@ def test_small_park(small: Catalogue) -> None:
     assert small.alerts.channels == (
         ChannelRoute("duty", ChannelKind.APPRISE, Reference(ReferenceKind.ENVIRONMENT, "DUTY_URL")),
     )
-    assert small.suggest_quantity("h2-s") == "did you mean h2s? a new quantity is a row in config/quantities.yaml"
+    assert small.suggest_quantity("h2-s").en == "did you mean h2s? a new quantity is a row in config/quantities.yaml"
     with pytest.raises(KeyError):
         small.limit("gone")
 

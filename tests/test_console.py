@@ -360,8 +360,16 @@ def test_the_console_says_that_it_lives(redis: Redis, environ: dict[str, str]) -
 
 
 def test_the_quarantine_page_shows_what_was_refused_and_what_to_send(console: Console) -> None:
-    entry = Entry("park/a/b", "unit", "mg/l is no unit", "send mg/m3", '{"v": "<b>"}', console.time.now())
-    Quarantine(console.client).put([entry])
+    at = console.time.now()
+    entry = Entry(
+        "park/a/b", "unit", "mg/l is no unit", "send mg/m3", '{"v": "<b>"}', at, "不能用 mg/l", "请发送 mg/m3"
+    )
+    older = Entry("park/a/c", "time", "t lies before 2000", "send ms", "1", at)
+    Quarantine(console.client).put([older, entry])
+    page = console.web.get("/quarantine?lang=zh").text
+    for part in ("不能用 mg/l", "请发送 mg/m3", "t lies before 2000", "send ms"):
+        assert part in page
+    assert "mg/l is no unit" not in page
     page = console.web.get("/quarantine?lang=en").text
     for part in ("park/a/b", "mg/l is no unit", "send mg/m3", "&lt;b&gt;"):
         assert part in page

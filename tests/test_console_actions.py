@@ -189,7 +189,7 @@ def test_an_engineer_takes_an_alarm_out_of_service_and_back(console: Console) ->
     assert post(engineer, "remove", reason="sent away for repair").json()["state"] == "OOSRV"
     assert console.alarms()[0]["out_of_service"][:2] == ["wang", "sent away for repair"]
     twice = post(engineer, "remove", reason="again")
-    assert (twice.status_code, twice.json()["texts"]["zh"]) == (409, "该报警已经停用。")
+    assert (twice.status_code, twice.json()["texts"]["zh"]) == (409, "该报警已由 wang 停用。")
     assert post(engineer, "restore", comment="").json()["state"] == "UNACK"
 
 
@@ -338,3 +338,36 @@ def test_a_form_that_can_not_be_done_says_so_on_a_page(
     assert answer.headers["content-type"].startswith("text/html")
     assert text in answer.text
     assert console.alarms()[0]["state"] == "UNACK"
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "status", "zh"),
+    [
+        ("", {}, 401, "请先登录"),
+        ("chen", {}, 403, "此操作需要“操作员”角色，您的角色是“查看”"),
+        ("li", {"x-csrf-token": "forged"}, 403, "请附上会话令牌"),
+        ("li", {"origin": "http://elsewhere.example"}, 403, "拒绝来自其他网站页面的请求"),
+        ("li", {"host": "elsewhere.example"}, 421, "不以 'elsewhere.example' 为名"),
+        ("li", {"content-type": "text/plain"}, 415, "请发送 JSON"),
+    ],
+)
+def test_who_is_not_let_in_reads_why_in_both_languages(
+    console: Console, name: str, headers: dict[str, str], status: int, zh: str
+) -> None:
+    console.raise_alarm()
+    web = console.log_in(name) if name else console.anybody
+    body = b'{"occurrence": 1, "version": 1}'
+    told = web.post(f"/api/alarms/{ALARM}/ack", content=body, headers={"content-type": "application/json", **headers})
+    assert told.status_code == status
+    said = told.json()
+    assert zh in said["texts"]["zh"]
+    assert said["texts"]["en"] == said["detail"] != said["texts"]["zh"]
+
+
+def test_of_several_each_that_was_not_done_says_why_in_both_languages(console: Console) -> None:
+    console.raise_alarm()
+    seen = [{"alarm": ALARM, "occurrence": 1, "version": 7}, {"alarm": "a.b.c.d.e", "occurrence": 1, "version": 1}]
+    results = console.web.post("/api/ack", json={"alarms": seen, "comment": ""}).json()["results"]
+    assert [result["outcome"] for result in results] == ["stale", "unknown"]
+    assert [bool(result["texts"]["zh"] and result["texts"]["en"]) for result in results] == [True, True]
+    assert "请查看现状" in results[0]["texts"]["zh"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,6 +193,8 @@ def test_rejected_with_code_reason_and_fix(payload: bytes | str, topic: str, cod
     assert rejected.reason
     assert rejected.fix
     assert len(str(rejected)) < 1000
+    for said in (rejected.reason_zh, rejected.fix_zh):
+        assert re.search("[\u4e00-\u9fff]", said), said
 
 
 def test_one_bad_part_rejects_the_whole_message() -> None:

@@ -264,3 +264,73 @@ def test_the_day_mean_of_an_outfall_is_weighted_by_its_flow_and_spoilt_by_one_ab
     days = [each for each in told if each.statistic is Statistic.DAY]
     assert [(day.begin, day.valid) for day in days] == [(midnight, True), (midnight + DAY, False)]
     assert [day.value for day in days] == pytest.approx([(10 * 300 + 90 * 100) / 400, 10.0])
+
+
+def _hour_of(client: redis.Redis, series: str, begin: int) -> Result:
+    entries: Any = client.xrange(names.RESULTS)
+    decoded = [msgspec.json.decode(fields[b"results"], type=dict[str, list[Result]]) for _, fields in entries]
+    told = [each for entry in decoded for each in entry.get(series, ()) if each.flag is Flag.FINAL]
+    [hour] = [each for each in told if each.statistic is Statistic.HOUR and each.begin == begin]
+    return hour
+
+
+def every_minute(shift: Shift, first: int, values: Sequence[tuple[float, float | None]]) -> None:
+    """Hear COD and flow, of the same sensor, minute by minute; a flow of ``None`` is a failure."""
+    shift.directory.put(sensor(OUTLET, interval=MINUTE, location=Location.OUTFALL))
+    for number, (cod, flow) in enumerate(values):
+        t = shift.clock.time = first + number * MINUTE
+        quality = Quality.GOOD if flow is not None else Quality.FAILURE
+        shift.hears(at(t, cod, f"{OUTLET}/cod"), Reading(f"{OUTLET}/flow-water", t, flow, quality, t))
+        if number % 30 == 29:
+            shift.beats()
+            shift.evaluator.sweep()
+            shift.restarts(shift.park)
+    shift.sweeps((first + len(values) * MINUTE + 3 * MINUTE - T0) / 1000)
+
+
+def test_where_the_flow_is_bad_the_last_good_one_weighs(client: redis.Redis) -> None:
+    shift = outlet(client, BUDGET)
+    every_minute(shift, H0, [(10.0, 300.0)] * 20 + [(10.0, None)] * 10 + [(90.0, 100.0)] * 10 + [(90.0, None)] * 20)
+    hour = _hour_of(client, f"{OUTLET}/cod", H0)
+    assert (hour.valid, hour.count) == (True, 60)
+    assert hour.value == pytest.approx((30 * 10 * 300 + 30 * 90 * 100) / (30 * 300 + 30 * 100))
+
+
+def test_what_no_flow_of_the_last_hour_stands_for_spoils_the_mean_of_wastewater(client: redis.Redis) -> None:
+    shift = outlet(client, BUDGET)
+    every_minute(shift, H0, [(10.0, 300.0)] * 31 + [(10.0, None)] * 89)
+    first, second = (_hour_of(client, f"{OUTLET}/cod", H0 + n * HOUR) for n in range(2))
+    assert (first.valid, first.count) == (True, 60)
+    # The last good flow is that of minute 30: the 31st minute of the next hour is the first without.
+    assert (second.valid, second.count) == (False, 31)
+
+
+def test_an_outfall_without_a_flow_meter_weighs_every_value_alike(client: redis.Redis) -> None:
+    shift = outlet(client, BUDGET)
+    shift.directory.put(sensor(OUTLET, interval=MINUTE, location=Location.OUTFALL))
+    for number, cod in enumerate([10.0] * 20 + [40.0] * 40):
+        shift.clock.time = H0 + number * MINUTE
+        shift.hears(at(shift.clock.time, cod, f"{OUTLET}/cod"))
+    shift.sweeps((H0 + HOUR + 3 * MINUTE - T0) / 1000)
+    hour = _hour_of(client, f"{OUTLET}/cod", H0)
+    assert hour.valid
+    assert hour.value == pytest.approx(30.0)
+
+
+def test_batches_that_are_delivered_again_change_no_mean(client: redis.Redis) -> None:
+    shift = outlet(client, BUDGET)
+    shift.directory.put(sensor(OUTLET, interval=5 * MINUTE, location=Location.OUTFALL))
+    for number in range(12):
+        t = shift.clock.time = H0 + number * 5 * MINUTE
+        batch = (at(t, 100.0, f"{OUTLET}/flow-water"), at(t, float(number), f"{OUTLET}/cod"))
+        shift.hears(*batch)
+        shift.hears(*batch)
+        if number % 4 == 3:
+            shift.beats()
+            shift.evaluator.sweep()
+            shift.restarts(shift.park)
+            shift.hears(*batch)
+    shift.sweeps((H0 + HOUR + 3 * MINUTE - T0) / 1000)
+    hour = _hour_of(client, f"{OUTLET}/cod", H0)
+    assert hour.count == 12
+    assert hour.value == pytest.approx(5.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -107,7 +108,8 @@ def test_a_refusal_says_why_and_what_to_do_instead(case: str) -> None:
     asked = msgspec.structs.replace(Asked(action, by="li", why="permit 7", at=T0, shelve_at_most=DAY // 3), **changes)
     with pytest.raises(Refused) as refused:
         act(SERIES, LIMIT, alarm, asked)
-    assert str(refused.value) == text
+    assert str(refused.value) == refused.value.texts.en == text
+    assert re.search("[\u4e00-\u9fff]", refused.value.texts.zh)
 
 
 # --- what people do --------------------------------------------------------------------------------------------------

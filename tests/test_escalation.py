@@ -264,6 +264,23 @@ def test_a_new_page_takes_its_chain_over(redis: Redis) -> None:
     assert ends[send_id(worse, "b.phone", 1)][0] is Result.SENT
 
 
+def test_a_chain_that_ends_after_its_alarm_leaves_nothing_behind(redis: Redis) -> None:
+    clock = StoppedClock()
+
+    async def scenario() -> Any:
+        async with delivering(redis.url, park=park(roster(step("a"))), clock=clock) as post:
+            await post.raise_(CRITICAL)
+            await post.ended(1)
+            # Acknowledged and back to normal: the commit has taken away what was known of the alarm.
+            await post.outbox.redis.hdel(names.ALARMS, CRITICAL.alarm)
+            await post.later(clock, escalation.LAST_WAIT)
+            records = await post.ended(2)
+            return records[1], await post.outbox.redis.hgetall(names.CHAINS)
+
+    record, stopped = asyncio.run(scenario())
+    assert (record.result, stopped) == (Result.ENDED, {})
+
+
 def test_the_end_of_an_older_pages_chain_does_not_hide_that_of_the_newer(redis: Redis) -> None:
     """The auditor would take the newer page's chain for missing."""
     clock = StoppedClock()

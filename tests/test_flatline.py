@@ -9,14 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.console.views.alarms import compared, measured, show
+from alerts.console.views.detail import detail, journal
+from alerts.messages import Addresses, Stuck, compose, line
 from field.incidents import choose
 from field.plant import SENSORS
 from field.simulated import SimulatedPark
-from park.alarms import Event
+from park.alarms import Event, Transition
+from park.evaluate import Record
 from park.limits import Kind, Limit
 from park.readings import Reading
 from park.rules import flatline
-from tests.making import BAD, MINUTE, MISSING, RESTART, SWEEP, T0, Step, Story, limit, many, point, reading, tell
+from storage.states import snapshot
+from tests.making import (
+    BAD,
+    MINUTE,
+    MISSING,
+    RESTART,
+    SWEEP,
+    T0,
+    Step,
+    Story,
+    catalogue,
+    limit,
+    many,
+    point,
+    reading,
+    tell,
+)
 from tests.moving import STEPS, in_one_go, in_pieces, walk
 
 
@@ -64,8 +84,64 @@ def test_what_is_told_is_for_how_long_and_since_when() -> None:
     held = stuck()
     story = tell(held, [(0, 7.0), (300, 7.0), (660, 7.0, "raised high")])
     (raised,) = story.transitions
-    assert (raised.t, raised.value) == (T0 + 660_000, 660_000.0)
+    assert (raised.t, raised.value, raised.stuck_at) == (T0 + 660_000, 660_000.0, 7.0)
     assert held.shown(660_000.0) == pytest.approx(11.0)
+
+
+def test_what_is_told_of_a_return_is_what_it_moves_to() -> None:
+    steps: list[Step] = [(0, 7.0), (300, 7.0), (601, 7.0, "raised high"), (700, 7.5, "returned high")]
+    returned = tell(stuck(), steps).transitions[-1]
+    assert (returned.value, returned.stuck_at) == (0.0, 7.5)
+
+
+def test_a_delay_that_time_ends_quotes_no_measured_value_as_a_time() -> None:
+    steps: list[Step] = [(0, 7.0), (300, 7.0), (601, 7.0, "raised high"), (700, 7.5), (760, SWEEP, "returned high")]
+    returned = tell(stuck(off_delay=60_000), steps, silent_after=3_600_000).transitions[-1]
+    assert (returned.value, returned.stuck_at) == (None, 7.5)
+
+
+# --- in the words of people --------------------------------------------------------------------------------------
+
+PARK = catalogue(stuck())
+ADDRESSES = Addresses("http://127.0.0.1:8100")
+
+
+def told() -> list[Transition]:
+    """Return the transitions of a sensor that is stuck for eleven minutes, and moves again."""
+    return tell(stuck(), [(0, 7.0), (300, 7.0), (660, 7.0, "raised high"), (700, 7.5, "returned high")]).transitions
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("zh", ("7 mg/m3，已 11 分钟未变化", "7.5 mg/m3，已恢复变化")),
+        ("en", ("7 mg/m3, unchanged for 11 min", "7.5 mg/m3, which moves again")),
+    ],
+)
+def test_a_page_says_the_value_that_is_stuck_and_for_how_long(language: str, texts: tuple[str, str]) -> None:
+    for transition, said in zip(told(), texts, strict=True):
+        message = compose(transition, PARK, sensor=None, since=None, addresses=ADDRESSES)
+        assert message.text(language).title.endswith(said)
+        assert said in message.text(language).text
+    raised = compose(told()[0], PARK, sensor=None, since=None, addresses=ADDRESSES)
+    assert raised.stuck == Stuck(7.0, "mg/m3", 660)
+    assert (raised.value, raised.set_point, raised.unit) == (11.0, 10.0, "min")
+    assert "unchanged for 11 min" in line(raised)
+
+
+def test_the_console_says_so_in_its_list_on_the_alarms_page_and_in_its_journal() -> None:
+    raised = told()[0]
+    alarm = tell(stuck(), [(0, 7.0), (300, 7.0), (660, 7.0, "raised high")]).record.alarms["stuck"]
+    shown = show(snapshot(raised, alarm, stuck()), PARK, lambda _: None, "http://127.0.0.1:8100")
+    assert (measured(shown, "en"), compared(shown)) == ("7 mg/m3, unchanged for 11 min", "> 10 min")
+    page = detail(shown, Record(T0, T0, 7.0), PARK, "zh", T0 + 720_000)
+    assert page.value == "7 mg/m3，已 11 分钟未变化"
+    # What the sensor says now is a measured value, not a time.
+    assert page.latest.startswith("7 mg/m3")
+    assert [entry.measured for entry in journal(told(), PARK, "en", T0)] == [
+        "7 mg/m3, unchanged for 11 min",
+        "7.5 mg/m3",
+    ]
 
 
 def test_the_stuck_sensor_of_the_simulated_park_is_told_and_its_neighbour_is_not() -> None:

@@ -19,7 +19,7 @@ from park.alarms import Event
 from park.catalogue import Catalogue, Grouping
 from park.floods import Flood
 from park.oncall import OnCall
-from park.words import Priority
+from park.words import Names, Priority
 from storage import names
 from storage.outbox import LEASE, Counts, Group, Outbox, Record, Result, bucket_id, send_id
 from tests import alerting
@@ -401,8 +401,51 @@ def test_the_most_urgent_come_first_and_the_first_up_is_marked() -> None:
     assert text.title == "[HIGH] New Materials: 3 alarms (2 high, 1 low)"
     lines = text.text.splitlines()
     assert lines[0].startswith("1. ▲ [HIGH] alarm: New Materials, HF unit, hf-002: HF 5.1 mg/m³ > 4 (first up)")
-    assert lines[2].startswith("3. ○ [LOW]")
+    assert lines[0].endswith(" [GB/T 50493-2019 5.5.2]")
+    assert lines[1:4:2] == ["   Do: evacuate, wear breathing apparatus", "   Do: as for 1"]
+    assert lines[4].startswith("3. ○ [LOW]")
     assert lines[-1] == f"Look and acknowledge: {CONSOLE}/?zone=new-materials"
+
+
+def test_it_says_where_limits_stand_and_what_to_do_about_the_most_urgent() -> None:
+    told = digest(*pages(5))
+    entry = told.entries[0]
+    assert entry.response == Names("撤离并佩戴正压呼吸器", "evacuate, wear breathing apparatus")
+    assert entry.clause == Names("GB/T 50493-2019 第5.5.2条", "GB/T 50493-2019 5.5.2")
+    text = told.text("zh").text
+    assert text.count("[GB/T 50493-2019 第5.5.2条]") == 5
+    assert text.count("处置：撤离并佩戴正压呼吸器") == 1
+    assert text.count("处置：同第 1 条") == grouping.TELLING - 1
+
+
+def test_what_has_returned_asks_for_nothing() -> None:
+    told = digest(*(msgspec.structs.replace(alerting.transition(Event.RETURNED), alarm=f"{n}") for n in range(2)))
+    assert [entry.response for entry in told.entries] == [None, None]
+    assert "Do:" not in told.text("en").text
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("length", [0, 20, 60, 200, 3_000])
+def test_it_is_no_longer_than_a_chat_takes(language: str, length: int) -> None:
+    """The more is said of each, the fewer are listed; all are counted."""
+    plain = digest(*pages(14), flood=Flood(alerting.NOW - 60_000, 12, 14))
+    entries = [
+        msgspec.structs.replace(
+            entry,
+            title=Names(entry.title.zh + "长" * length, entry.title.en + "m" * length),
+            response=Names(f"撤离 {number}" + "退" * length, f"leave {number}" + "x" * length),
+        )
+        for number, entry in enumerate(plain.entries)
+    ]
+    told = msgspec.structs.replace(plain, entries=tuple(entries))
+    text = told.text(language)
+    listed = [line for line in text.text.splitlines() if line.split(".")[0].isdigit()]
+    assert listed
+    if length < 3_000:
+        assert len(f"{text.title}\n{text.text}".encode()) <= grouping.LONGEST
+    if len(listed) < 14:
+        assert {"zh": f"另有 {14 - len(listed)} 个", "en": f"and {14 - len(listed)} more"}[language] in text.text
+    assert text.text.splitlines()[-1].endswith("/?zone=new-materials")
 
 
 def test_a_flood_says_since_when_and_counts() -> None:

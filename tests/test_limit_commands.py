@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from collections.abc import Iterator
@@ -403,8 +404,15 @@ def test_whoever_was_faster_wins_and_the_other_changes_nothing(
     assert not parkwatch.client.exists(names.CHANGES)
 
 
-def test_a_folder_that_can_not_be_written_stays_as_it_is(
-    parkwatch: Terminal, config: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "text", "said"),
+    [
+        (errno.ENOSPC, "No space left on device", "can't be written (No space left on device)"),
+        (errno.EROFS, "Read-only file system", "in containers it is mounted so: docs/containers.md says how"),
+    ],
+)
+def test_a_folder_that_can_not_be_written_stays_as_it_is(  # noqa: PLR0913
+    number: int, text: str, said: str, parkwatch: Terminal, config: Path, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = held(config)
     stricter(new)
@@ -414,11 +422,11 @@ def test_a_folder_that_can_not_be_written_stays_as_it_is(
     def full(self: Path, target: Path) -> Path:
         if target == config / GAS and not done:
             done.append(target)
-            raise OSError(28, "No space left on device", str(self))
+            raise OSError(number, text, str(self))
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    assert "can't be written (No space left on device)" in parkwatch("limits", "apply", str(new), *BY, status=1)
+    assert said in parkwatch("limits", "apply", str(new), *BY, status=1)
     assert done
     _unchanged(parkwatch, config, before)
 

@@ -958,7 +958,7 @@ def test_an_alarm_that_is_over_says_so(desk: Desk) -> None:
 
 def test_an_alarm_that_can_not_be_acknowledged_says_how_it_stands(desk: Desk) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise Refused("not now")
+        raise Refused("现在不行", "not now")
 
     browser = desk.browser()
     desk.app.state.taps = Taps(KEY, desk.board.standing, desk.people.get, refuse, desk.clock)

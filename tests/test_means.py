@@ -150,8 +150,8 @@ def test_more_than_all_is_all() -> None:
 
 def test_abnormal_slots_are_counted_while_a_block_is_open() -> None:
     averages = Averages()
-    for sample in hours(None, None, 1.0):
-        averages, _, _ = take(averages, msgspec.structs.replace(sample, t=MIDNIGHT), HOURS)
+    for sample in minutes(None, None, 1.0):
+        averages, _, _ = take(averages, sample, HOURS)
     [block] = averages.blocks[Span.HOUR]
     assert (block.bad, block.count, block.values) == (2, 1, (1.0,))
 
@@ -208,6 +208,23 @@ def test_what_comes_after_the_allowance_is_told_and_changes_nothing() -> None:
     averages, _ = close(Averages(), MIDNIGHT + HOUR + HOURS.allowance, HOURS)
     after, found, late = take(averages, Sample(MIDNIGHT + HOUR - 1, 3.0), HOURS)
     assert (after, found, late) == (averages, [], True)
+
+
+@pytest.mark.parametrize("interval", [10_000, MINUTE, 5 * MINUTE, HOUR])
+def test_a_sample_that_is_delivered_twice_is_one_slot(interval: int) -> None:
+    method = Method(interval=interval)
+    span = method.spans[0]
+    samples = [Sample(MIDNIGHT + n * interval, float(n)) for n in range(method.slots(span) // 2 or 1)]
+    [mean] = only(span, samples, method)
+    assert only(span, [*samples, *samples], method) == [mean]
+    assert only(span, [sample for sample in samples for _ in range(2)], method) == [mean]
+
+
+def test_a_sample_that_comes_late_in_between_is_one_slot_too() -> None:
+    method = Method(interval=5 * MINUTE)
+    first, second, third = (Sample(MIDNIGHT + n * 5 * MINUTE, float(n)) for n in range(3))
+    [hour] = only(Span.HOUR, [first, third, second, third, second, first], method)
+    assert (hour.count, hour.value) == (3, 1.0)
 
 
 def test_the_running_mean_is_provisional() -> None:
@@ -306,6 +323,25 @@ def test_means_are_the_same_whatever_the_order_the_cuts_and_the_restarts(case: C
     found = streamed(case)
     in_order = means_of(case.samples, case.method)
     assert sorted(found, key=_place) == sorted(in_order, key=_place)
+
+
+@given(case=cases(), again=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), min_size=1, max_size=8))
+@many
+def test_samples_that_are_delivered_again_change_nothing(case: Case, again: list[tuple[int, int]]) -> None:
+    once, twice = Averages(), Averages()
+    repeats = defaultdict(list)
+    for index, after in again:
+        repeats[max(index, after)].append(min(index, after))
+    for index, sample in enumerate(case.samples):
+        once, closed, _ = take(once, sample, case.method)
+        twice, closed_too, _ = take(twice, sample, case.method)
+        assert closed_too == closed
+        for earlier in repeats[index]:
+            before = twice
+            twice, nothing, _ = take(twice, case.samples[earlier], case.method)
+            assert (twice, nothing) == (before, [])
+        twice = msgspec.json.decode(msgspec.json.encode(twice), type=Averages) if index in case.restarts else twice
+    assert twice == once
 
 
 @given(case=cases())

@@ -204,6 +204,7 @@ def test_the_json_keeps_its_schema() -> None:
         "step": None,
         "person": "",
         "returned": False,
+        "stuck": None,
     }
     assert data["labels"]["sensor"] == {"zh": "氟化氢一号探头", "en": "HF detector 1"}
     assert data["guidance"]["respond_within_s"] == 120

@@ -16,14 +16,17 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from ruamel.yaml import YAML
 
-from parkwatch import native
+from parkwatch import grafana_server, native
 from parkwatch.servers import NativeError, Ports, choose_ports, find_server, free_port, influx_conf, redis_conf
 from storage.configuration import load
 from storage.settings import Settings
 from storage.users import Role, Users, change
 from tests.conftest import ROOT
+from tests.grafanas import needs_grafana
 from tests.servers import Mosquitto, eventually
 
 PORTS = Ports(mqtt=20001, redis=20002, influx=20003, influx_rpc=20004, console=20005, grafana=20006)
@@ -196,19 +199,97 @@ def test_each_shard_has_one_worker_and_the_demo_is_optional() -> None:
     others = {"ingest-0", "ingest-1", "beat", "delivery", "office", "console", "watchdog"}
     assert set(children) == others | workers
     assert all(children[f"worker-{shard}"].endswith(f"run worker --shard {shard}") for shard in shards)
-    assert "simulate" in [child.name for child in native.pieces(catalogue, ingests=1, demo=True)]
+    with_demo = {child.name: child.once for child in native.pieces(catalogue, ingests=1, demo=True)}
+    assert {"simulate": False, "past": True}.items() <= with_demo.items()
+    assert sum(with_demo.values()) == 1
 
 
-def test_grafana_is_given_our_provisioning(tmp_path: Path) -> None:
-    binary = tmp_path / "grafana-12" / "bin" / "grafana"
-    (tmp_path / "grafana-12" / "conf").mkdir(parents=True)
-    (tmp_path / "grafana-12" / "conf" / "defaults.ini").touch()
-    child, environment = native.grafana(binary, 20006, tmp_path)
-    assert child.command[-4:] == (str(binary), "server", "--homepath", str(tmp_path / "grafana-12"))
+@pytest.fixture
+def binary(tmp_path: Path) -> Path:
+    """Something that looks like an unpacked Grafana."""
+    home = tmp_path / "grafana-12"
+    (home / "conf").mkdir(parents=True)
+    (home / "conf" / "defaults.ini").touch()
+    file = home / "bin" / "grafana"
+    file.parent.mkdir()
+    file.touch(mode=0o755)
+    return file
+
+
+def test_grafana_is_given_our_configuration_and_secrets(tmp_path: Path, binary: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (server, users), environment = native.grafana(binary, 20006, home, {})
+    ini = str(ROOT / "grafana" / "grafana.ini")
+    assert server.command[-6:] == (str(binary), "server", "--config", ini, "--homepath", str(binary.parent.parent))
+    assert users.command[-1] == "grafana-users"
+    assert users.once
     assert environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
-    assert environment["GF_PATHS_PROVISIONING"].endswith("grafana/provisioning")
-    password = environment["GF_SECURITY_ADMIN_PASSWORD"].removeprefix("$__file{").removesuffix("}")
-    assert Path(password).stat().st_mode & 0o777 == 0o600
+    assert environment["PARKWATCH_GRAFANA_URL"] == "http://127.0.0.1:20006"
+    named = [environment["GF_SECURITY_ADMIN_PASSWORD"], environment["GF_SECURITY_SECRET_KEY"]]
+    secrets = {Path(each.removeprefix("$__file{").removesuffix("}")) for each in named}
+    secrets.add(Path(environment["PARKWATCH_GRAFANA_VIEWER_PASSWORD_FILE"]))
+    assert len(secrets) == 3
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in secrets)
+    before = {file: file.read_text(encoding="ascii") for file in secrets}
+    native.grafana(binary, 20006, home, {})
+    assert {file: file.read_text(encoding="ascii") for file in secrets} == before
+
+
+def test_grafana_is_given_what_ships_and_whom_it_tells(tmp_path: Path, binary: Path) -> None:
+    _, environment = native.grafana(binary, 20006, tmp_path, {grafana_server.WEBHOOK: "https://example.org/$x"})
+    provisioning = Path(environment["GF_PATHS_PROVISIONING"])
+    shipped = ROOT / "grafana" / "provisioning"
+    for file in shipped.rglob("*.yaml"):
+        assert (provisioning / file.relative_to(shipped)).read_bytes() == file.read_bytes()
+    assert (provisioning / ".." / "dashboards").samefile(ROOT / "grafana" / "dashboards")
+    contacts = provisioning / "alerting" / "contacts.yaml"
+    assert "url: $PARKWATCH_GRAFANA_ALERT_WEBHOOK\n" in contacts.read_text(encoding="utf-8")
+    assert "example.org" not in contacts.read_text(encoding="utf-8")
+    # Started again without one it tells nobody, and nothing of before is left.
+    (provisioning / "alerting" / "old.yaml").touch()
+    native.grafana(binary, 20006, tmp_path, {})
+    assert "parkwatch-always" in contacts.read_text(encoding="utf-8")
+    assert not (provisioning / "alerting" / "old.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("environ", "kinds"),
+    [
+        ({}, []),
+        ({"PARKWATCH_GRAFANA_ALERT_WEBHOOK": ""}, []),
+        ({"PARKWATCH_GRAFANA_ALERT_WEBHOOK": "https://a"}, ["webhook"]),
+        ({"PARKWATCH_GRAFANA_ALERT_EMAIL": "a@b"}, ["email"]),
+        (
+            {"PARKWATCH_GRAFANA_ALERT_WEBHOOK": "https://a", "PARKWATCH_GRAFANA_ALERT_EMAIL": "a@b"},
+            ["webhook", "email"],
+        ),
+    ],
+)
+def test_grafana_tells_who_is_named(environ: dict[str, str], kinds: list[str]) -> None:
+    found = YAML(typ="safe").load(grafana_server.contacts_of(environ))
+    receivers = [receiver for point in found.get("contactPoints", []) for receiver in point["receivers"]]
+    assert [receiver["type"] for receiver in receivers] == kinds
+    policy = found["policies"][0]
+    assert policy["receiver"] == ("parkwatch" if kinds else "grafana-default-email")
+    assert policy["group_by"] == ["grafana_folder"]
+
+
+def test_what_ends_by_itself_is_started_again_only_if_it_failed() -> None:
+    program = _conf({"servers": [native.Child("a", ("a",), once=True)]})["program:a"]
+    assert (program["autorestart"], program["exitcodes"], program["startsecs"]) == ("unexpected", "0", "0")
+
+
+def test_the_banner_says_where_dashboards_are_or_how_to_get_them(tmp_path: Path) -> None:
+    values = native.addresses(PORTS, tmp_path, tmp_path / "config")
+    ours = native.banner(values, tmp_path, "http://127.0.0.1:20006", None)
+    assert "http://127.0.0.1:20006  (safety, safety-en: " in ours
+    elsewhere = native.banner({**values, "PARKWATCH_GRAFANA_URL": "https://grafana.example"}, tmp_path, None, None)
+    assert "https://grafana.example" in elsewhere
+    without = [line for line in native.banner(values, tmp_path, None, None).splitlines() if "Dashboards" in line]
+    assert len(without) == 1
+    assert "PARKWATCH_GRAFANA_BIN" in without[0]
+    assert "未找到 Grafana" in without[0]
 
 
 # --- refusals ----------------------------------------------------------------------------------------------------
@@ -261,7 +342,21 @@ def test_a_wrong_number_of_ingest_processes_is_refused(tmp_path: Path) -> None:
 
 def test_a_grafana_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NativeError, match="PARKWATCH_GRAFANA_BIN"):
-        native.find_grafana({"PARKWATCH_GRAFANA_BIN": str(tmp_path / "none")})
+        grafana_server.find_grafana({"PARKWATCH_GRAFANA_BIN": str(tmp_path / "none")})
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NativeError, match="not a program"):
+        grafana_server.find_grafana({"PARKWATCH_GRAFANA_BIN": str(tmp_path / "folder")})
+
+
+def test_a_grafana_on_path_is_found_and_none_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parkwatch.servers._SERVER_PLACES", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert grafana_server.find_grafana({}) is None
+    (tmp_path / "grafana-server").touch(mode=0o755)
+    found = grafana_server.find_grafana({})
+    assert found == tmp_path / "grafana-server"
+    # The older binary has no command of that name.
+    assert grafana_server.command(tmp_path / "grafana-server")[1] == "--config"
 
 
 def test_a_missing_server_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +431,7 @@ class _Run:
         assert self.process.poll() is None, self.output
         settings = self.settings
         eventually(lambda: _answers(f"{settings.influx_url}/ping"), within=30, why=lambda: self.output)
-        eventually(lambda: _answers(f"{settings.console_url}/login"), within=60, why=lambda: self.output)
+        eventually(lambda: _answers(f"{settings.console_url}/login"), within=180, why=lambda: self.output)
         return _children(self.process.pid)
 
     def pid_of(self, program: str) -> int:
@@ -386,6 +481,24 @@ def test_a_killed_run_leaves_no_child_and_its_home_starts_again(run: _Run) -> No
         again.process.terminate()
         status = again.process.wait(30)
     assert status == 0, again.output
+
+
+@needs_grafana
+def test_a_grafana_that_is_named_runs_with_the_rest_and_has_its_viewers(run: _Run) -> None:
+    run.wait_until_up()
+    url = run.settings.grafana_url
+    assert url
+    eventually(lambda: _answers(f"{url}/api/health"), within=180, why=lambda: run.output)
+    viewer = ("safety", run.settings.grafana_viewer_password or "")
+
+    def home() -> str:
+        return httpx.get(f"{url}/api/dashboards/home", auth=viewer, trust_env=False, timeout=10).text
+
+    eventually(lambda: "parkwatch-overview-zh" in home(), within=120, pause=1, why=lambda: run.output)
+    children = _children(run.process.pid)
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(40) == 0
+    assert _alive(children) == []
 
 
 _SUPERVISE = """

@@ -113,7 +113,9 @@ def test_the_pulse_goes_out_while_all_is_well_and_not_otherwise(pulse: Pulse, ca
     assert pulse.state == watch.Pulse(wanted=True, sent=NOW)
     pulse.beat([WELL, OLD], NOW + 10_000)
     assert len(catcher.requests) == 1
-    assert pulse.state == watch.Pulse(wanted=True, sent=NOW, reason="canary of south: 31 s old")
+    assert pulse.state == watch.Pulse(
+        wanted=True, sent=NOW, reason="canary of south: 31 s old", reason_zh="south 的自检读数：31 秒前"
+    )
     pulse.beat([WELL], NOW + 20_000)
     assert len(catcher.requests) == 2
     assert pulse.state == watch.Pulse(wanted=True, sent=NOW + 20_000)
@@ -143,7 +145,7 @@ def test_a_pulse_that_does_not_get_out_is_told_once_and_without_its_address(
     catcher.answer(503)
     for _ in range(2):
         pulse.beat([WELL], NOW)
-    assert pulse.state == watch.Pulse(wanted=True, reason="127.0.0.1 answers 503")
+    assert pulse.state == watch.Pulse(wanted=True, reason="127.0.0.1 answers 503", reason_zh="127.0.0.1 返回 503")
     catcher.redirect(f"{catcher.url}/elsewhere")
     pulse.beat([WELL], NOW)
     assert [record.message for record in caplog.records] == [
@@ -157,6 +159,7 @@ def test_a_receiver_that_is_away_is_told_and_tried_again(caplog: pytest.LogCaptu
     one.beat([WELL], NOW)
     one.close()
     assert one.state.reason == "127.0.0.1 does not answer (ConnectError)"
+    assert one.state.why("zh") == "127.0.0.1 无响应（ConnectError）"
     assert "s3cret" not in caplog.text
 
 
@@ -169,6 +172,8 @@ def test_after_a_start_the_others_are_given_time(caplog: pytest.LogCaptureFixtur
     assert one.state.reason
     one.beat([OLD], NOW + 30_000)
     assert "no pulse: canary of south" in caplog.text
+    assert one.state.why("en").startswith("canary of south")
+    assert one.state.why("zh").startswith("south 的自检读数：")
     one.close()
 
 
@@ -317,6 +322,28 @@ def test_nothing_is_owed_for_an_alarm_that_somebody_has_taken_up_or_put_aside(pa
     assert len(park.audits()) == 1
     park.states.act(ALARM, Shelve(T0 + 60_000), by="li", why="test", now=T0 + 2_000)
     assert park.audits() == ()
+
+
+def test_how_a_chain_ended_is_forgotten_with_its_alarm(park: Park) -> None:
+    """There are never more of them than alarms that stand."""
+    stopped = json.dumps({"version": 1, "why": "exhausted", "at": T0})
+
+    def known() -> list[Any]:
+        return park.client.hkeys(names.CHAINS)
+
+    park.hears(0, 15.0)
+    park.client.hset(names.CHAINS, ALARM, stopped)
+    park.hears(1, 1.0)
+    assert known() == [ALARM.encode()], "nobody has acknowledged it: the auditor has to know"
+    park.client.hset(names.CHAINS, "north.unit-1.gd-09.h2s.h2s-high", stopped)
+    alarm = park.states.alarm(ALARM)
+    assert alarm is not None
+    park.states.act(ALARM, Acknowledge(alarm.occurrence, alarm.version), by="li", why="", now=T0 + 1_500)
+    assert known() == [b"north.unit-1.gd-09.h2s.h2s-high"], "only that of the alarm that is over"
+    park.hears(2, 15.0)
+    park.client.hset(names.CHAINS, ALARM, stopped)
+    park.states.act(ALARM, Shelve(T0 + 60_000), by="li", why="test", now=T0 + 2_000)
+    assert len(known()) == 1
 
 
 def test_nothing_is_owed_where_no_chain_is_configured(redis: Redis) -> None:

@@ -161,7 +161,12 @@ def test_beat_rings_for_the_office(settings: Settings) -> None:
     with beat_app(settings, catalogue()) as app:
         schedule = app.conf.beat_schedule.values()
     office = {entry["task"]: entry["schedule"] for entry in schedule if entry["options"]["queue"] == names.OFFICE}
-    assert office == {names.TASK_JOURNAL: 2.0, names.TASK_KPIS: 60.0}
+    assert office == {
+        names.TASK_JOURNAL: 2.0,
+        names.TASK_KPIS: 60.0,
+        names.TASK_ACCOUNTS: 10.0,
+        names.TASK_PRESENT: 2.0,
+    }
 
 
 # --- processes ---------------------------------------------------------------------------------------------------
