@@ -146,7 +146,7 @@ have_images() { # pulls and builds what is missing, within the time that a patie
   # shellcheck disable=SC2086  # one image a word
   if ! timeout 30 "$ENGINE" image inspect $images >/dev/null 2>>"$log"; then
     say "fetching container images (log: $log)"
-    timeout 300 "${COMPOSE[@]}" pull --quiet --ignore-buildable --policy missing >>"$log" 2>&1 || return
+    timeout 300 "${COMPOSE[@]}" pull --quiet --policy missing broker redis influxdb grafana >>"$log" 2>&1 || return
   fi
   timeout 900 "${COMPOSE[@]}" --profile demo build --quiet >>"$log" 2>&1 || return
   # shellcheck disable=SC2034  # scripts/run says it

@@ -411,7 +411,7 @@ def test_whoever_was_faster_wins_and_the_other_changes_nothing(
         (errno.EROFS, "Read-only file system", "in containers it is mounted so: docs/containers.md says how"),
     ],
 )
-def test_a_folder_that_can_not_be_written_stays_as_it_is(  # noqa: PLR0913
+def test_a_folder_that_can_not_be_written_stays_as_it_is(
     number: int, text: str, said: str, parkwatch: Terminal, config: Path, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = held(config)
