@@ -9,7 +9,7 @@ from park.admission import Access
 from park.evaluation import Scheme
 from park.figures import FigureDefinition
 from park.flows import Enterprise, Flow, FlowKind, SiteBalance
-from park.indicators import Benchmarks, FactorTable, Indicator
+from park.indicator_terms import Benchmarks, FactorTable, Indicator
 from park.smart import SmartTarget
 
 

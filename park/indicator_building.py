@@ -13,7 +13,7 @@ from park.circularity import Terms
 from park.documents import FIGURES, FLOWS, INDICATORS, Documents, names_of
 from park.figures import FigureDefinition, FigureKind
 from park.flows import FlowKind
-from park.indicators import (
+from park.indicator_terms import (
     CIRCULARITY_PARTS,
     DENOMINATOR,
     NUMERATOR,

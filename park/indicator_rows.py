@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from park import rows
-from park.indicators import Better, Crossing, ScopeKind
+from park.indicator_terms import Better, Crossing, ScopeKind
 from park.rows import NamesRow, Number, Segment, Text
 from park.stretches import Length
 

@@ -13,7 +13,7 @@ import typer
 from park.catalogue import Catalogue
 from park.economy import Economy
 from park.flows import OUTSIDE
-from park.indicators import (
+from park.indicator_terms import (
     PARK,
     Better,
     Crossing,
@@ -23,12 +23,10 @@ from park.indicators import (
     Method,
     Scope,
     ScopeKind,
-    Status,
     Target,
     Term,
-    counted,
-    scopes_of,
 )
+from park.indicators import Status, counted, scopes_of
 from park.rows import CHINA, day, suggestion
 from park.stretches import Length, stretch
 from park.wording import short
@@ -234,7 +232,9 @@ def _shown(economy: Economy, indicator: Indicator) -> Shown:
 
 def _explained(economy: Economy, part: str, term: Term, scope: Scope, year: int) -> Explained:
     if term.figure:
-        return Explained(part, term, enterprises=[each.name for each in scope.enterprises(economy)])
+        return Explained(
+            part, term, enterprises=[each.name for each in scope.enterprises(economy.enterprises.values())]
+        )
     return Explained(part, term, flows=list(_flows(economy, term, scope, year)))
 
 

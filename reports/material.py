@@ -12,7 +12,7 @@ from park.compliance import SETTLED_AFTER
 from park.coverage import Recorded
 from park.figures import Book
 from park.flows import Amount, SiteBalance
-from park.indicators import PARK, Scope
+from park.indicator_terms import PARK, Scope
 from park.limits import Limit
 from park.means import DAY
 from park.periods import Period, months_after, year, year_of

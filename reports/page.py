@@ -9,7 +9,8 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from park.indicators import Better, IndicatorResult
+from park.indicator_terms import Better
+from park.indicators import IndicatorResult
 from park.kpis import PARK, Kpi, target_text, value_text
 from park.limits import Limit, Side
 from park.network_graph import site_names

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from park.indicators import IndicatorResult, Judgement, Scope, Status
+from park.indicator_terms import Scope
+from park.indicators import IndicatorResult, Judgement, Status
 from park.means import Flag
 from park.stretches import Length
 from storage import names

@@ -16,7 +16,7 @@ from park.draft import Draft
 from park.economy import Economy
 from park.figures import Book, Reported
 from park.flows import OUTSIDE, Amount, Enterprise, Flow, Reads
-from park.indicators import Benchmarks, Crossing, Indicator, Scope, Term
+from park.indicator_terms import Benchmarks, Crossing, Indicator, Scope, Term
 from park.rows import CHINA
 from park.stretches import Length, Stretch
 from park.words import Names

@@ -13,7 +13,8 @@ import pytest
 from park.economy import Economy
 from park.figures import Book, Reported
 from park.flows import Amount
-from park.indicators import PARK, IndicatorResult, Judgement, Scope, Status, compute_all
+from park.indicator_terms import PARK, Scope
+from park.indicators import IndicatorResult, Judgement, Status, compute_all
 from park.means import Flag
 from park.stretches import Length, Stretch, stretch
 from parkwatch.servers import free_port

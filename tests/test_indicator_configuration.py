@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from park.building import build
 from park.circularity import Terms
 from park.economy import Economy
-from park.indicators import Better, Crossing, Method, ScopeKind, Term
+from park.indicator_terms import Better, Crossing, Method, ScopeKind, Term
 from park.stretches import Length
 from park.words import Names
 from storage import configuration

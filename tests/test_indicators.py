@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from park.economy import Economy
 from park.figures import Book, FigureDefinition, FigureKind, Reported
 from park.flows import OUTSIDE, Amount, Enterprise, Reads
-from park.indicators import (
+from park.indicator_terms import (
     PARK,
     Benchmarks,
     BenchmarkSet,
@@ -22,17 +22,12 @@ from park.indicators import (
     Factor,
     FactorTable,
     Indicator,
-    IndicatorResult,
     Scope,
     ScopeKind,
-    Status,
     Target,
     Term,
-    compute,
-    compute_all,
-    counted,
-    scopes_of,
 )
+from park.indicators import IndicatorResult, Status, compute, compute_all, counted, scopes_of
 from park.stretches import Length, Stretch, stretch, stretches
 from storage.configuration import load
 from tests.conftest import ROOT

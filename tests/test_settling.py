@@ -16,7 +16,7 @@ from ingest.lines import lines
 from park.catalogue import Catalogue
 from park.economy import Economy
 from park.flows import OUTSIDE, Class, Flow, FlowKind
-from park.indicators import Crossing, Indicator, ScopeKind, Term
+from park.indicator_terms import Crossing, Indicator, ScopeKind, Term
 from park.means import DAY, HOUR, MINUTE, Flag, Span
 from park.metering import Portion, added, course, portions, readings
 from park.readings import Reading

@@ -204,6 +204,4 @@ def test_what_is_remembered_is_bounded(case: Case) -> None:
         assert len(statistics.twa.values) <= 480
         assert len(statistics.eight_hours.values) <= 8
         slots = itertools.chain.from_iterable(statistics.averages.blocks.values())
-        assert (
-            sum(block.count + block.bad for block in slots) <= 2 * (60 + 24) + case.method.allowance // 20_000 + 4
-        )
+        assert sum(block.count + block.bad for block in slots) <= 2 * (60 + 24) + case.method.allowance // 20_000 + 4

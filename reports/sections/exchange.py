@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from park.flows import OUTSIDE, Amount, Flow, FlowKind, SiteBalance
-from park.indicators import Measured, ScopeKind, measured
+from park.indicator_terms import ScopeKind
+from park.indicators import Measured, measured
 from park.network import Staying, exchange_sensor, imbalance_of, parts, staying
 from park.network_graph import giver_and_taker, site_names, tolerance
 from park.readings import split_series

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from park.indicators import BenchmarkSet, Indicator, IndicatorResult, Status, Target, compute
+from park.indicator_terms import BenchmarkSet, Indicator, Target
+from park.indicators import IndicatorResult, Status, compute
 from park.stretches import Length, Stretch
 from park.words import Names
 from reports.material import Material, Question
