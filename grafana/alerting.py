@@ -173,8 +173,8 @@ def _service_rules() -> Iterator[Rule]:
         "lag",
         Names("计算进程处理滞后超过 30 秒", "a worker lags more than 30 s behind"),
         Names(
-            "报警判断滞后：检查计算进程 {{ $labels.piece }}（parkwatch doctor）",
-            "alarms come late: look at {{ $labels.piece }} (parkwatch doctor)",
+            "报警判断滞后：检查计算进程{{ with $labels.piece }} {{ . }}{{ end }}（parkwatch doctor）",
+            "alarms are late: look at {{ with $labels.piece }}{{ . }}{{ else }}the workers{{ end }} (parkwatch doctor)",
         ),
         f'SELECT last("lag_s") FROM {_HEALTH} WHERE $timeFilter GROUP BY "{names.TAG_PIECE}"',
         seconds=60,
@@ -187,8 +187,8 @@ def _service_rules() -> Iterator[Rule]:
         "piece",
         Names("parkwatch 进程或服务器停止", "a process or server of parkwatch has stopped"),
         Names(
-            "已停止：{{ $labels.piece }}；没有该标签时表示看门狗已停止（parkwatch doctor）",
-            "it is {{ $labels.piece }}; without that label it is the watchdog (parkwatch doctor)",
+            "已停止：{{ with $labels.piece }}{{ . }}{{ else }}看门狗（watchdog）{{ end }}（parkwatch doctor）",
+            "it is {{ with $labels.piece }}{{ . }}{{ else }}the watchdog{{ end }} (parkwatch doctor)",
         ),
         f'SELECT last("up") FROM {_HEALTH} WHERE "{names.TAG_PIECE}" != \'pulse\' AND $timeFilter '
         f'GROUP BY "{names.TAG_PIECE}"',
@@ -250,8 +250,8 @@ def _service_rules() -> Iterator[Rule]:
         "lost",
         Names("记录丢失或被拒绝", "records were lost or refused"),
         Names(
-            "计数增加：{{ $labels.reason }}（docs/operations.md）",
-            "this count has grown: {{ $labels.reason }} (docs/operations.md)",
+            "计数增加{{ with $labels.reason }}：{{ . }}{{ end }}（docs/operations.md）",
+            "a count has grown{{ with $labels.reason }}: {{ . }}{{ end }} (docs/operations.md)",
         ),
         f'SELECT spread("total") FROM {_HEALTH} WHERE "{names.TAG_PIECE}" = \'counter\' '
         f'AND "{names.TAG_REASON}" =~ /\\.(lost|rejected)$/ AND $timeFilter GROUP BY "{names.TAG_REASON}"',

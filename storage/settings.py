@@ -149,9 +149,12 @@ def _default_config() -> Path:
 
 
 def _env_file(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    except OSError as error:
+        raise SettingsError(
+            f"{path} can't be read ({error.strerror}); name a folder that can be in PARKWATCH_HOME"
+        ) from error
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip() for key, value in pairs}
 

@@ -121,3 +121,8 @@ def test_what_is_no_address_is_refused_without_quoting_it(tmp_path: Path, name: 
     with pytest.raises(SettingsError, match=f"{name} is no address: write ") as refused:
         Settings.from_environment({"PARKWATCH_HOME": str(tmp_path), name: "user:secret@127.0.0.1:1"})
     assert "secret" not in str(refused.value)
+
+
+def test_a_home_that_can_not_be_looked_into_is_told() -> None:
+    with pytest.raises(SettingsError, match="name a folder that can be in PARKWATCH_HOME"):
+        Settings.from_environment({"PARKWATCH_HOME": "/" + "x" * 300})
