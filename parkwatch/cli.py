@@ -50,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="parkwatch watches the safety and the circular economy of chemical parks. 化工园区安全与循环经济监测。",
 )
-app.add_typer(pieces, name="run", help="Run one piece of parkwatch in the foreground.")
+app.add_typer(pieces, name="run")
 app.add_typer(alarms, name="alarms")
 app.add_typer(actions)
 app.add_typer(limits, name="limits", help="What is held against what and why; and changing it while all runs.")

@@ -9,7 +9,12 @@ import typer
 from parkwatch.desk import UNUSABLE, catalogue, log_to_terminal, settings, stop
 from parkwatch.stopping import until_stopped
 
-pieces = typer.Typer(no_args_is_help=True)
+pieces = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run one piece of parkwatch in the foreground.",
+)
 
 
 @pieces.command()
