@@ -812,3 +812,30 @@ def test_the_examples_in_the_documentation_are_sound(tmp_path: Path) -> None:
     assert shown == set(Kind) - {Kind.THRESHOLD, Kind.QUALITY}
     assert catalogue.alerts.channels[0].min_priority is Priority.HIGH
     assert catalogue.alerts.grouping == Grouping()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: no\nb: yes\nc: on\nd: 12:30\ne: 1e3\nf: 017\ng: 0o17\nh: 1_000\ni: ~\nj:\n",
+        "k: 2026-03-01\nl: .5\nm: '1'\nn: \"2\"\n",
+        "base: &b {x: 1}\nother: *b\nlist: [1, two, 3.0, true]\ntext: |\n  12\n  13\n",
+        "- 22:00\n- 1.e+3\n- +1\n- 0x1F\n- null\n- Null\n- 'no'\n",
+        "a: !!str 12\nb: 12\n",
+        "",
+    ],
+)
+def test_the_fast_parser_reads_what_the_pure_one_reads(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "park.yaml"
+    file.write_text(text, encoding="utf-8")
+    fast = configuration.contents(tmp_path)
+    monkeypatch.setattr(configuration, "_FAST", None)
+    assert fast == configuration.contents(tmp_path)
+
+
+def test_the_shipped_configuration_is_the_same_by_either_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = configuration.contents(DEFAULT)
+    monkeypatch.setattr(configuration, "_FAST", None)
+    assert fast == configuration.contents(DEFAULT)

@@ -125,8 +125,9 @@ def scene(tmp_path: Path, spawn_piece: Spawn, catcher: Catcher) -> Iterator[Scen
     config = tmp_path / "config"
     shutil.copytree(ROOT / "config", config)
     (config / "zones.yaml").write_text(ZONES, encoding="utf-8")
-    # The roster, and some limits, are for zones and sites that are no more.
-    (config / "oncall.yaml").unlink()
+    # The roster, the economy and some limits are for zones and sites that are no more.
+    for name in ("oncall", "enterprises", "flows", "figures", "indicators", "evaluation", "access"):
+        (config / f"{name}.yaml").unlink()
     for name in ("budgets", "fluorochemicals", "negative-list", "reactors", "stuck"):
         (config / "limits" / f"{name}.yaml").unlink()
     environment = environment_of(mosquitto, redis, influx, "park", tmp_path / "home")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import redis
 
 from park.alarms import Event, Transition
+from park.catalogue import Catalogue
 from storage import names
 from storage.configuration import load
 from storage.states import ParkStates
@@ -28,6 +30,12 @@ COLUMNS = {
     "CO(GT)": ("co", "ambient-co", 10.0),
     "C6H6(GT)": ("benzene", "ambient-benzene", 30.0),
 }
+
+
+@functools.cache
+def _configured(folder: Path) -> Catalogue:
+    """Return the configuration, which takes longer to read than what is asked again and again with it."""
+    return load(folder)
 
 
 class Whole:
@@ -67,8 +75,9 @@ class Whole:
 
     def journal(self) -> list[Transition]:
         """Everything journalled, oldest first."""
-        catalogue = load(Path(self.environment["PARKWATCH_CONFIG"]))
-        return ParkStates(self.redis, catalogue).journal(0, 1_000_000)[::-1]
+        return ParkStates(self.redis, _configured(Path(self.environment["PARKWATCH_CONFIG"]))).journal(0, 1_000_000)[
+            ::-1
+        ]
 
     def raised(self) -> Counter[str]:
         """Occurrences by limit."""
