@@ -6,7 +6,6 @@ Two months of the simulated park in a real InfluxDB, with something gone wrong i
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
@@ -23,7 +22,7 @@ from tests import months  # noqa: E402
 from tests.browsers import browsing, context  # noqa: E402
 from tests.months import china  # noqa: E402
 from tests.servers import Influx as InfluxServer  # noqa: E402
-from tests.servers import Redis  # noqa: E402
+from tests.servers import Redis, borrowed  # noqa: E402
 
 DATABASE = "park"
 #: As wide as a page is at most, and as high as its first two parts.
@@ -32,21 +31,8 @@ WIDTH, HEIGHT = 1000, 1350
 
 def main(folder: Path) -> None:
     """Write all pictures into ``folder``."""
-    with tempfile.TemporaryDirectory() as home:
-        redis, influx = Redis(_made(home, "redis")), InfluxServer(_made(home, "influx"))
-        redis.start()
-        influx.start()
-        try:
-            _pictures(folder, _made(home, "pages"), redis, influx)
-        finally:
-            redis.kill()
-            influx.kill()
-
-
-def _made(home: str, name: str) -> Path:
-    folder = Path(home) / name
-    folder.mkdir()
-    return folder
+    with borrowed() as (redis, influx, home):
+        _pictures(folder, home, redis, influx)
 
 
 def _pictures(folder: Path, pages: Path, redis: Redis, server: InfluxServer) -> None:

@@ -6,7 +6,6 @@ Real Redis, InfluxDB and console processes, one night at the park, Debian's Chro
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
@@ -22,28 +21,15 @@ from tests.browsers import NARROW, WIDE, browsing, context, log_in, picture  # n
 from tests.consoles import environ_of, running  # noqa: E402
 from tests.logins import PASSWORD  # noqa: E402
 from tests.servers import Influx as InfluxServer  # noqa: E402
-from tests.servers import Redis  # noqa: E402
+from tests.servers import Redis, borrowed  # noqa: E402
 
 DATABASE = "park"
 
 
 def main(folder: Path) -> None:
     """Write all pictures into ``folder``."""
-    with tempfile.TemporaryDirectory() as home:
-        redis, influx = Redis(_made(home, "redis")), InfluxServer(_made(home, "influx"))
-        redis.start()
-        influx.start()
-        try:
-            _pictures(folder, _made(home, "home"), redis, influx)
-        finally:
-            redis.kill()
-            influx.kill()
-
-
-def _made(home: str, name: str) -> Path:
-    folder = Path(home) / name
-    folder.mkdir()
-    return folder
+    with borrowed() as (redis, influx, home):
+        _pictures(folder, home, redis, influx)
 
 
 def _pictures(folder: Path, home: Path, redis: Redis, influx: InfluxServer) -> None:

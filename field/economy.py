@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -100,7 +101,7 @@ class Exchange:
     first: float
 
 
-class MeterSignal:
+class MeterSignal(ABC):
     """What meters of the economy have in common; ``mix`` in the meter's unit per hour.
 
     They keep true time: an hour of a meter is an hour, however the simulated day hurries.
@@ -108,9 +109,9 @@ class MeterSignal:
 
     mix: Mix
 
+    @abstractmethod
     def many(self, t: Values, key: str, noise: Noise) -> Values:
         """Return the values at the times ``t`` (ms, in order) for the series ``key``."""
-        raise NotImplementedError
 
     def at(self, t: int, key: str, noise: Noise) -> float:
         """Value at ``t`` (ms)."""

@@ -10,12 +10,13 @@ import json
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,23 @@ class Influx(Server):
                 return bool(response.status == 204)
         except (urllib.error.URLError, OSError):
             return False
+
+
+@contextlib.contextmanager
+def borrowed() -> Iterator[tuple[Redis, Influx, Path]]:
+    """Lend a Redis, an InfluxDB and an empty folder to a script that is no test."""
+    with tempfile.TemporaryDirectory() as home:
+        folders = {name: Path(home) / name for name in ("redis", "influx", "home")}
+        for folder in folders.values():
+            folder.mkdir()
+        redis, influx = Redis(folders["redis"]), Influx(folders["influx"])
+        redis.start()
+        influx.start()
+        try:
+            yield redis, influx, folders["home"]
+        finally:
+            redis.kill()
+            influx.kill()
 
 
 def _says(port: int, request: bytes, answer: bytes) -> bool:
