@@ -99,10 +99,20 @@ class Demonstration:
         self.command("evaluate")
 
     def missing(self) -> list[str]:
-        """Return the measurements of which there is nothing yet, and the balances of sites if there is none."""
+        """Return what is not there yet: measurements, balances of sites, and channels of sensors that came later.
+
+        Channels are written once a minute; the first time may be before most sensors have registered.
+        """
         wanted = [f'"{policy}"."{name}"' for policy, found in _WANTED.items() for name in found]
         balances = f'"{names.RETENTION_RAW}"."{names.READING}" WHERE "quantity" =~ /-imbalance$/'
-        return [each for each in (*wanted, balances) if not self._has(each)]
+        channels = [
+            f'"{names.RETENTION_RAW}"."{names.CHANNEL}" WHERE "zone" = \'{zone}\' AND "quantity" = \'{quantity}\''
+            for zone, quantity in (
+                *(("new-materials", each) for each in ("hf", "lel", "level", "co")),
+                *(("riverside", each) for each in ("cl2", "lel", "level", "benzene")),
+            )
+        ]
+        return [each for each in (*wanted, balances, *channels) if not self._has(each)]
 
     def _has(self, measurement: str) -> bool:
         try:
