@@ -79,6 +79,7 @@ class NetworkWatch:
         self._past: Past | None = None
         self._version = self._warned = ""
         self._looked_at = 0
+        self._undecided = True
         self._drawn_at = 0
         self._balances_wait = True
         self._in_touch = False
@@ -107,7 +108,8 @@ class NetworkWatch:
         if not changed and 0 <= now - self._looked_at < self._times.exchanges:
             return False
         economy = catalogue.economy
-        due = changed or not 0 <= now - self._drawn_at < self._times.balances
+        # Until any balance has a verdict it may come with the next hour that is settled.
+        due = changed or self._undecided or not 0 <= now - self._drawn_at < self._times.balances
         if due or self._past is None:
             self._past = self._store.past(economy, now)
             self._balances_wait = True
@@ -116,6 +118,7 @@ class NetworkWatch:
             self._draw(catalogue, told)
         if due:
             self._version, self._drawn_at = catalogue.version, now
+            self._undecided = all(each.imbalance is None for each in told.balances.values())
         # While the broker is away the next ring tries again.
         self._in_touch = self._voice.say(_said(catalogue, told, balances=self._balances_wait), now)
         if self._in_touch:
